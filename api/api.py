@@ -1,0 +1,52 @@
+"""The API: its routers, its errors, its document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from ninja import NinjaAPI
+from ninja.operation import Operation
+
+from sse_components import __version__
+
+from . import events, groups, problems
+from .auth import Bearer, Header
+from .limits import Rate
+
+
+class Api(NinjaAPI):
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        """The function's name alone: its module has another name in the wheel."""
+        return operation.view_func.__name__
+
+    def get_openapi_schema(self, **kwargs: Any) -> Any:
+        """Ninja knows one media type; errors have another."""
+        document = super().get_openapi_schema(**kwargs)
+        for path in document["paths"].values():
+            for operation in path.values():
+                for status, response in operation["responses"].items():
+                    content = response.get("content", {})
+                    if int(status) >= 400 and "application/json" in content:
+                        content[problems.MEDIA_TYPE] = content.pop("application/json")
+        return document
+
+
+api = Api(
+    title="SSE components",
+    version=__version__,
+    description="Publish changes to live pages from any system.",
+    urls_namespace="sse_components_api",
+    auth=[Bearer(), Header()],
+    throttle=[Rate()],
+)
+problems.install(api)
+api.add_router("v1/groups", groups.router)
+api.add_router("v1/events", events.router)
+
+
+@csrf_exempt
+def unknown_address(request: HttpRequest) -> HttpResponse:
+    """Answer below the API's addresses as the API does."""
+    return problems.answer(404, "There is nothing at this address.")

@@ -1,0 +1,18 @@
+"""The Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+from sse_components.groups import register_authenticator
+
+
+class ApiConfig(AppConfig):
+    name = __name__.rpartition(".")[0]  # "api" here, "sse_components.api" in the wheel
+    label = "sse_components_api"
+    verbose_name = "SSE components API"
+
+    def ready(self) -> None:
+        from .auth import integrator
+
+        register_authenticator(integrator)

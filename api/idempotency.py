@@ -1,0 +1,38 @@
+"""The Idempotency-Key header: a request that is repeated publishes once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated
+
+from django.http import HttpRequest
+from ninja import Header
+from pydantic import Field
+
+from sse_components.brokers.base import Idempotency
+from sse_components.groups import Integrator
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Repeating a request with the same key within 5 minutes publishes "
+        "nothing and returns the same id.",
+    ),
+    Field(min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$"),
+]
+
+
+def idempotency(request: HttpRequest, key: str | None) -> Idempotency | None:
+    """Return what makes this request a repetition: its key, API key, path and body."""
+    if key is None:
+        return None
+    owner: Integrator = request.auth  # type: ignore[attr-defined]  # Ninja sets it
+    scope = f"{owner.name}\0{request.path}\0{key}"
+    body = json.dumps(json.loads(request.body), sort_keys=True)
+    return Idempotency(_digest(scope), _digest(body))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -1,0 +1,38 @@
+"""How often a key may ask."""
+
+from __future__ import annotations
+
+import time
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja.throttling import BaseThrottle
+
+from sse_components.groups import Integrator
+
+SETTING = "SSE_API_RATE"
+
+
+class Rate(BaseThrottle):
+    """So many requests a second of one key in one process, a second's worth at once."""
+
+    def __init__(self) -> None:
+        self._left: dict[str, tuple[float, float]] = {}
+        """Of each key: what it has left, and when that was."""
+        self._rate = 0.0
+
+    def allow_request(self, request: HttpRequest) -> bool:
+        self._rate = float(getattr(settings, SETTING, 0))
+        if not self._rate:
+            return True
+        owner: Integrator = request.auth  # type: ignore[attr-defined]  # Ninja sets it
+        name = owner.name
+        now = time.monotonic()
+        left, then = self._left.get(name, (self._rate, now))
+        left = min(max(self._rate, 1), left + (now - then) * self._rate)
+        allowed = left >= 1
+        self._left[name] = (left - 1 if allowed else left), now
+        return allowed
+
+    def wait(self) -> float:
+        return 1 / self._rate if self._rate else 0

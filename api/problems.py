@@ -1,0 +1,138 @@
+"""Errors as problem details (RFC 9457), one shape for all of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
+
+from sse_components.errors import (
+    BrokerUnavailable,
+    IdempotencyConflict,
+    InvalidEvent,
+    InvalidPayload,
+    PayloadTooLarge,
+)
+
+from .schemas import FaultOut
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 1
+
+logger = logging.getLogger("sse_components.api")
+
+
+def answer(
+    status: int, detail: str, faults: list[FaultOut] | None = None, **headers: str
+) -> HttpResponse:
+    """Return a problem; headers are given with _ for -."""
+    problem = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if faults:
+        problem["errors"] = [fault.model_dump() for fault in faults]
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HttpResponse(
+        json.dumps(problem), status=status, content_type=MEDIA_TYPE, headers=named
+    )
+
+
+def faults_of(errors: Iterable[Mapping[str, Any]], place: str = "") -> list[FaultOut]:
+    """Return pydantic's errors as faults, below a place of the body."""
+    return [
+        FaultOut(
+            pointer=place + _pointer(error["loc"]),
+            message=error["msg"].removeprefix("Value error, "),
+        )
+        for error in errors
+    ]
+
+
+def fault_of(error: InvalidEvent, place: str = "") -> FaultOut:
+    """Return what the library refused; the names have been validated before."""
+    about_data = isinstance(error, InvalidPayload | PayloadTooLarge)
+    return FaultOut(
+        pointer=f"{place}/data" if about_data else place, message=str(error)
+    )
+
+
+def install(api: NinjaAPI) -> None:
+    """Have every error of an API answered as a problem, none with internals."""
+
+    @api.exception_handler(ValidationError)
+    def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+        places = [
+            {**one, "loc": _without_argument(list(one["loc"]))} for one in error.errors
+        ]
+        return answer(422, "The request is not valid.", faults_of(places))
+
+    @api.exception_handler(InvalidEvent)
+    def not_an_event(request: HttpRequest, error: InvalidEvent) -> HttpResponse:
+        return answer(422, str(error), [fault_of(error)])
+
+    @api.exception_handler(PayloadTooLarge)
+    def too_large(request: HttpRequest, error: PayloadTooLarge) -> HttpResponse:
+        return answer(413, str(error))
+
+    @api.exception_handler(RequestDataTooBig)
+    def body_too_large(request: HttpRequest, error: Exception) -> HttpResponse:
+        return answer(413, "The body is larger than the server takes.")
+
+    @api.exception_handler(IdempotencyConflict)
+    def conflict(request: HttpRequest, error: Exception) -> HttpResponse:
+        return answer(422, str(error))
+
+    @api.exception_handler(AuthenticationError)
+    def unauthorized(request: HttpRequest, error: Exception) -> HttpResponse:
+        return answer(
+            401,
+            "A valid API key is needed: Authorization: Bearer <key>, or X-API-Key.",
+            WWW_Authenticate="Bearer",
+        )
+
+    @api.exception_handler(Throttled)
+    def throttled(request: HttpRequest, error: Throttled) -> HttpResponse:
+        return answer(429, "This key has used up its rate.")
+
+    @api.exception_handler(BrokerUnavailable)
+    def unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
+        logger.warning("The broker is unavailable: %s", error)
+        return answer(
+            503,
+            "Events can't be taken at the moment.",
+            Retry_After=str(RETRY_AFTER_SECONDS),
+        )
+
+    @api.exception_handler(HttpError)
+    def other(request: HttpRequest, error: HttpError) -> HttpResponse:
+        return answer(error.status_code, str(error))
+
+    @api.exception_handler(Http404)
+    def missing(request: HttpRequest, error: Http404) -> HttpResponse:
+        return answer(404, "There is nothing at this address.")
+
+    @api.exception_handler(Exception)
+    def unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
+        logger.error("%s %s failed", request.method, request.path, exc_info=error)
+        return answer(500, "The server failed; the reason is in its log.")
+
+
+def _without_argument(place: list[Any]) -> list[Any]:
+    # Ninja puts first where a value comes from, and for a body then the name of the
+    # view's argument, which the client knows nothing of.
+    return place[2:] if place[:1] == ["body"] else place[1:]
+
+
+def _pointer(place: Iterable[object]) -> str:
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in place]
+    return "".join(f"/{part}" for part in parts)

@@ -1,0 +1,211 @@
+"""What goes in and out, typed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from ninja import Schema
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    SkipValidation,
+    TypeAdapter,
+    WithJsonSchema,
+    model_validator,
+)
+
+from sse_components import operations
+from sse_components.events import MAX_NAME, Draft, check_group, check_text
+from sse_components.groups import wire_name
+
+MAX_EVENTS = 1000
+"""Events of one batch, each group of an event counted."""
+
+
+def _group(name: str) -> str:
+    if wire_name(check_group(name)) != name:
+        raise ValueError("A session is known here as session.h-…, never by its key.")
+    return name
+
+
+def _event_name(name: str) -> str:
+    return check_text("The name of an event", name)
+
+
+GroupName = Annotated[
+    str,
+    AfterValidator(_group),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
+            "maxLength": MAX_NAME,
+            "examples": ["news.updates"],
+        }
+    ),
+]
+Data = Annotated[dict[str, Any], Field(examples=[{"headline": "Hello"}])]
+Sender = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{1,64}$")]
+ComponentId = Annotated[str, Field(max_length=400, examples=["news.NewsTicker:5"])]
+
+
+class _In(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    sender: Sender | None = None
+    """The tab and the request that caused the event, `tab.request`."""
+
+
+class DataChangedIn(_In):
+    data: Data = {}
+    update: bool = False
+
+    def draft(self, group: str) -> Draft:
+        return operations.data_changed(
+            group, self.data, update=self.update, sender=self.sender
+        )
+
+
+class ComponentCreatedIn(_In):
+    data: Data = {}
+    component_id: ComponentId | None = None
+    target_group: GroupName | None = None
+
+    def draft(self, group: str) -> Draft:
+        return operations.component_created(
+            group,
+            self.data,
+            component_id=self.component_id,
+            target_group=self.target_group,
+            sender=self.sender,
+        )
+
+
+class ComponentRemovedIn(_In):
+    component_id: ComponentId | None = None
+    key: Annotated[str, Field(min_length=1, max_length=400)] | None = None
+    target_group: GroupName | None = None
+
+    def draft(self, group: str) -> Draft:
+        return operations.component_removed(
+            group,
+            component_id=self.component_id,
+            key=self.key,
+            target_group=self.target_group,
+            sender=self.sender,
+        )
+
+
+class NotifyIn(_In):
+    event_name: Annotated[
+        str,
+        AfterValidator(_event_name),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": MAX_NAME,
+                "examples": ["tetra:alert"],
+            }
+        ),
+    ]
+    data: Data = {}
+
+    def draft(self, group: str) -> Draft:
+        return operations.notify(group, self.event_name, self.data, sender=self.sender)
+
+
+class _Addressed(_In):
+    group: GroupName | None = None
+    groups: Annotated[list[GroupName], Field(min_length=1, max_length=MAX_EVENTS)] | (
+        None
+    ) = None
+    """Short for one event for each group."""
+
+    @model_validator(mode="after")
+    def _has_one_address(self) -> _Addressed:
+        if (self.group is None) == (self.groups is None):
+            raise ValueError("An event has either group or groups.")
+        return self
+
+    @property
+    def addresses(self) -> list[str]:
+        return self.groups or [self.group or ""]
+
+
+class DataChangedEventIn(_Addressed, DataChangedIn):
+    type: Literal["component.data_changed"]
+
+
+class ComponentCreatedEventIn(_Addressed, ComponentCreatedIn):
+    type: Literal["component.created"]
+
+
+class ComponentRemovedEventIn(_Addressed, ComponentRemovedIn):
+    type: Literal["component.removed"]
+
+
+class NotifyEventIn(_Addressed, NotifyIn):
+    type: Literal["notify"]
+
+
+EventIn = Annotated[
+    DataChangedEventIn
+    | ComponentCreatedEventIn
+    | ComponentRemovedEventIn
+    | NotifyEventIn,
+    Field(discriminator="type"),
+]
+event_in: TypeAdapter[
+    DataChangedEventIn
+    | ComponentCreatedEventIn
+    | ComponentRemovedEventIn
+    | NotifyEventIn
+] = TypeAdapter(EventIn)
+
+
+class BatchIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    events: Annotated[
+        list[SkipValidation[EventIn]],  # one by one later: an invalid one fails alone
+        Field(min_length=1, max_length=MAX_EVENTS),
+    ]
+
+
+class PublishedOut(Schema):
+    id: Annotated[str, Field(examples=["7f3a9c21:1763799845130001"])]
+    duplicate: bool
+    """Whether an earlier request with the same Idempotency-Key had published it."""
+
+
+class FaultOut(Schema):
+    pointer: str
+    """A JSON pointer into the body (RFC 6901), or the name of a parameter."""
+    message: str
+
+
+class ResultOut(Schema):
+    """What became of one event: an id, or errors."""
+
+    index: int
+    """Of the event in the batch."""
+    group: str | None = None
+    id: str | None = None
+    duplicate: bool = False
+    errors: list[FaultOut] = []
+
+
+class BatchOut(Schema):
+    results: list[ResultOut]
+
+
+class ProblemOut(Schema):
+    """Why a request failed (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[FaultOut] = []

@@ -1,0 +1,69 @@
+"""Settings from the environment, so that one checkout runs as a demo and in tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dj_database_url
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def _list(name: str, default: str) -> list[str]:
+    return [item for item in os.environ.get(name, default).split(",") if item]
+
+
+DEBUG = os.environ.get("DEBUG", "1") not in ("", "0", "false")
+SECRET_KEY = os.environ.get("SECRET_KEY", "for-the-demo-only" if DEBUG else "")
+ALLOWED_HOSTS = _list("ALLOWED_HOSTS", "")
+
+SSE_API_KEY = os.environ.get("SSE_API_KEY", "demo-key" if DEBUG else "")
+SSE_API_RATE = float(os.environ.get("SSE_API_RATE", "0"))
+SSE_COMPONENTS = {
+    "BROKER_URL": os.environ.get("SSE_BROKER_URL", "memory://"),
+    "PUBLIC_GROUPS": _list("SSE_PUBLIC_GROUPS", "news.*"),
+    "HISTORY_SIZE": int(os.environ.get("SSE_HISTORY_SIZE", "1000")),
+    "HISTORY_SECONDS": float(os.environ.get("SSE_HISTORY_SECONDS", "300")),
+}
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "ninja",  # so that the API's docs page comes with its own scripts
+    "sse_components",
+    "api",  # yours: "sse_components.api"
+    "project.demo",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+            ]
+        },
+    }
+]
+ROOT_URLCONF = "project.urls"
+ASGI_APPLICATION = "project.asgi.application"
+DATABASES = {
+    "default": dj_database_url.parse(
+        os.environ.get("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+STATIC_URL = "/static/"
+USE_TZ = True

@@ -1,0 +1,1 @@
+"""Carriers of events between processes: one contract, one file for each."""

@@ -1,0 +1,323 @@
+"""The embedded broker: one process, its memory, nothing to install."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import replace
+from heapq import merge
+from threading import Lock
+
+from sse_components.brokers.base import (
+    Announcement,
+    Broker,
+    Delivery,
+    Feed,
+    Idempotency,
+    Published,
+    Resumption,
+    Watermark,
+)
+from sse_components.errors import IdempotencyConflict
+from sse_components.events import Draft, Event, Position, is_pattern, pattern_over
+
+IDEMPOTENCY_SECONDS = 300
+
+
+def microseconds() -> int:
+    return time.time_ns() // 1000
+
+
+class MemoryBroker(Broker):
+    """All is done under one lock and nothing waits, so any thread may publish."""
+
+    def __init__(
+        self,
+        *,
+        history_size: int = 1000,
+        history_seconds: float = 300,
+        group_memory_seconds: float = 86_400,
+        clock: Callable[[], int] = microseconds,
+    ) -> None:
+        self._clock = clock
+        self._size = history_size
+        self._history_age = int(history_seconds * 1e6)
+        self._memory_age = int(group_memory_seconds * 1e6)
+        self._lock = Lock()
+        self._epoch = secrets.token_hex(4)
+        self._seq = clock()
+        self._forgotten = self._seq
+        """Of the groups that are no longer known, the greatest seq."""
+        self._groups: OrderedDict[str, _History] = OrderedDict()
+        """The group published to most recently comes last."""
+        self._patterns: dict[str, _History] = {}
+        self._deserted: OrderedDict[str, int] = OrderedDict()
+        """Noted patterns that nobody is subscribed to, and since when."""
+        self._kept: OrderedDict[str, _History] = OrderedDict()
+        """Those with events, by group or pattern; the last appended to comes last."""
+        self._hearers: dict[str, set[MemoryFeed]] = {}
+        self._feeds: set[MemoryFeed] = set()
+        self._calls: OrderedDict[str, tuple[int, str, list[Published]]] = OrderedDict()
+
+    def publish(
+        self, drafts: Sequence[Draft], idempotency: Idempotency | None = None
+    ) -> list[Published]:
+        with self._lock:
+            now = self._clock()
+            self._forget(now)
+            if idempotency and idempotency.key in self._calls:
+                return self._repeated(idempotency)
+            published = [Published(self._store(draft, now), False) for draft in drafts]
+            if idempotency:
+                expires = now + int(IDEMPOTENCY_SECONDS * 1e6)
+                call = (expires, idempotency.fingerprint, published)
+                self._calls[idempotency.key] = call
+            for feed in self._feeds:
+                feed.wake()
+        return published
+
+    async def apublish(
+        self, drafts: Sequence[Draft], idempotency: Idempotency | None = None
+    ) -> list[Published]:
+        return self.publish(drafts, idempotency)
+
+    async def resume(
+        self, cursor: Position, names: Collection[str], limit: int
+    ) -> Resumption:
+        with self._lock:
+            now = self._clock()
+            self._forget(now)
+            oldest = max(self._forgotten, now - self._memory_age)
+            present = self._present(now)
+            if cursor.epoch != self._epoch or not oldest <= cursor.seq <= present.seq:
+                return Resumption(present, [], frozenset(names), False, False)
+            lost, missed = set(), []
+            for name in names:
+                history = self._history(name)
+                if history:
+                    history.expire(now - self._history_age)
+                if history.floor > cursor.seq if history else is_pattern(name):
+                    lost.add(name)
+                elif history:
+                    missed.append(history.after(cursor.seq))
+        events: list[Event] = []
+        for event in merge(*missed, key=lambda event: event.position.seq):
+            if not events or events[-1].position != event.position:
+                events.append(event)
+        more = len(events) > limit
+        if more:
+            events = events[:limit]
+            present = events[-1].position
+        return Resumption(present, events, frozenset(lost), True, more)
+
+    async def position(self) -> Position:
+        with self._lock:
+            return self._present(self._clock())
+
+    async def feed(self) -> Feed:
+        feed = MemoryFeed(self, asyncio.get_running_loop())
+        with self._lock:
+            self._feeds.add(feed)
+        return feed
+
+    async def close(self) -> None:
+        for feed in list(self._feeds):
+            await feed.close()
+
+    def _present(self, now: int) -> Position:
+        # Handing out the time, and not the last event's seq, keeps the cursors of
+        # silent groups young.
+        self._seq = max(self._seq, now)
+        return Position(self._epoch, self._seq)
+
+    def _store(self, draft: Draft, now: int) -> Position:
+        self._seq = max(self._seq + 1, now)
+        position = Position(self._epoch, self._seq)
+        event = Event(position, draft.group, draft.type, draft.payload, draft.sender)
+        history = self._groups.get(draft.group)
+        if history is None:
+            history = self._groups[draft.group] = _History()
+        else:
+            self._groups.move_to_end(draft.group)
+        self._append(history, draft.group, event)
+        pattern = pattern_over(draft.group)
+        if pattern and (history := self._patterns.get(pattern)):
+            self._append(history, pattern, event)
+        return position
+
+    def _append(self, history: _History, name: str, event: Event) -> None:
+        history.expire(event.position.seq - self._history_age)
+        previous = history.append(event, self._size)
+        self._kept[name] = history
+        self._kept.move_to_end(name)
+        for feed in self._hearers.get(name, ()):
+            feed.put(Delivery(name, previous, event))
+
+    def _history(self, name: str) -> _History | None:
+        return (self._patterns if is_pattern(name) else self._groups).get(name)
+
+    def _repeated(self, idempotency: Idempotency) -> list[Published]:
+        _, fingerprint, published = self._calls[idempotency.key]
+        if fingerprint != idempotency.fingerprint:
+            raise IdempotencyConflict(
+                "The idempotency key was used in the last 5 minutes with another body."
+            )
+        return [replace(one, duplicate=True) for one in published]
+
+    def _forget(self, now: int) -> None:
+        """Drop what is too old: events, groups, patterns, calls, oldest first."""
+        too_old = now - self._history_age
+        while self._kept:
+            name, history = next(iter(self._kept.items()))
+            if history.last >= too_old:
+                break
+            history.expire(too_old)
+            del self._kept[name]
+        too_old = now - self._memory_age
+        while self._groups:
+            name, history = next(iter(self._groups.items()))
+            if history.last >= too_old:
+                break
+            self._forgotten = max(self._forgotten, history.last)
+            del self._groups[name]
+        while self._deserted:
+            name, since = next(iter(self._deserted.items()))
+            if since >= too_old:
+                break
+            del self._deserted[name], self._patterns[name]
+            self._kept.pop(name, None)
+        while self._calls:
+            key, call = next(iter(self._calls.items()))
+            if call[0] >= now:
+                break
+            del self._calls[key]
+
+    # What follows is for the feeds.
+
+    def attach(self, feed: MemoryFeed, names: Collection[str]) -> Position:
+        with self._lock:
+            now = self._clock()
+            self._forget(now)
+            position = self._present(now)
+            for name in names:
+                if is_pattern(name):
+                    self._deserted.pop(name, None)
+                    self._patterns.setdefault(name, _History(position.seq))
+                self._hearers.setdefault(name, set()).add(feed)
+            return position
+
+    def detach(self, feed: MemoryFeed, names: Collection[str]) -> None:
+        with self._lock:
+            for name in names:
+                hearers = self._hearers.get(name, set())
+                hearers.discard(feed)
+                if not hearers:
+                    self._hearers.pop(name, None)
+                    if name in self._patterns:
+                        self._deserted[name] = self._clock()
+
+    def mark(self, feed: MemoryFeed) -> None:
+        with self._lock:
+            feed.put(Watermark(self._present(self._clock())))
+            feed.wake()
+
+    def take(self, feed: MemoryFeed) -> list[Announcement]:
+        with self._lock:
+            return feed.take()
+
+    def discard(self, feed: MemoryFeed) -> None:
+        with self._lock:
+            names = [name for name, feeds in self._hearers.items() if feed in feeds]
+            self._feeds.discard(feed)
+        self.detach(feed, names)
+
+
+class MemoryFeed(Feed):
+    def __init__(self, broker: MemoryBroker, loop: asyncio.AbstractEventLoop) -> None:
+        self._broker = broker
+        self._loop = loop
+        self._heard: list[Announcement] = []
+        self._ready = asyncio.Event()
+        self._woken = False
+        self._closed = False
+
+    async def subscribe(self, names: Collection[str]) -> Position:
+        return self._broker.attach(self, names)
+
+    async def unsubscribe(self, names: Collection[str]) -> None:
+        self._broker.detach(self, names)
+
+    async def probe(self) -> None:
+        self._broker.mark(self)
+
+    async def close(self) -> None:
+        self._closed = True
+        self._broker.discard(self)
+        self._ready.set()
+
+    async def __aiter__(self) -> AsyncIterator[Sequence[Announcement]]:
+        while not self._closed:
+            await self._ready.wait()
+            self._ready.clear()
+            if heard := self._broker.take(self):
+                yield heard
+
+    def take(self) -> list[Announcement]:
+        """Return what was heard; the broker calls this under its lock."""
+        heard, self._heard = self._heard, []
+        self._woken = False
+        return heard
+
+    def put(self, announcement: Announcement) -> None:
+        """Add to what is heard; the broker calls this under its lock."""
+        self._heard.append(announcement)
+
+    def wake(self) -> None:
+        """Have the iteration go on, once for all that was put since it last did."""
+        if not self._heard or self._woken:
+            return
+        self._woken = True
+        try:
+            at_home = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            at_home = False
+        if at_home:
+            self._ready.set()
+        else:
+            self._loop.call_soon_threadsafe(self._ready.set)
+
+
+class _History:
+    """The last events of a group or pattern."""
+
+    __slots__ = ("events", "floor", "last")
+
+    def __init__(self, floor: int = 0) -> None:
+        self.events: deque[Event] = deque()
+        self.floor = floor
+        """Of the events that are no longer here, the greatest seq."""
+        self.last = floor
+
+    def append(self, event: Event, size: int) -> int:
+        previous, self.last = self.last, event.position.seq
+        self.events.append(event)
+        if len(self.events) > size:
+            self.floor = self.events.popleft().position.seq
+        return previous
+
+    def expire(self, oldest: int) -> None:
+        """Drop the events from before a moment."""
+        while self.events and self.events[0].position.seq < oldest:
+            self.floor = self.events.popleft().position.seq
+
+    def after(self, seq: int) -> list[Event]:
+        missed = []
+        for event in reversed(self.events):
+            if event.position.seq <= seq:
+                break
+            missed.append(event)
+        missed.reverse()
+        return missed

@@ -1,0 +1,124 @@
+"""The settings: one dict, SSE_COMPONENTS, read once into a frozen dataclass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any, cast
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from sse_components.errors import InvalidGroup
+from sse_components.events import check_pattern
+
+NAME = "SSE_COMPONENTS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting with its default; the keys are the names in capitals."""
+
+    broker_url: str = "memory://"
+    prefix: str = "/sse/"
+    public_groups: tuple[str, ...] = ()
+    authorize: Callable[..., Any] | None = None
+    allowed_origins: tuple[str, ...] = ()
+    history_size: int = 1000
+    history_seconds: float = 300
+    group_memory_seconds: float = 86_400
+    keep_alive_seconds: float = 15
+    max_groups: int = 200
+    max_streams: int = 10_000
+
+
+def load(given: object) -> Settings:
+    """Return the settings of a dict; raises `ImproperlyConfigured` with all faults."""
+    if not isinstance(given, Mapping):
+        raise ImproperlyConfigured(f"{NAME} is a dict, not {given!r}.")
+    known = {field.name.upper(): field.name for field in fields(Settings)}
+    faults, values = [], {}
+    for key, value in given.items():
+        if key not in known:
+            faults.append(_unknown(key, list(known)))
+            continue
+        try:
+            values[known[key]] = _READERS[known[key]](value)
+        except (ValueError, ImportError) as error:
+            faults.append(f"{NAME}[{key!r}]: {error}")
+    if faults:
+        raise ImproperlyConfigured("\n".join(faults))
+    settings = Settings(**values)
+    if settings.group_memory_seconds < settings.history_seconds:
+        raise ImproperlyConfigured(
+            f"{NAME}['GROUP_MEMORY_SECONDS'] must not be below HISTORY_SECONDS: "
+            "a group is remembered at least as long as its events."
+        )
+    return settings
+
+
+def _unknown(key: object, known: list[str]) -> str:
+    near = get_close_matches(str(key).upper(), known, n=1, cutoff=0)
+    return f"{NAME}[{key!r}] is not a setting. Did you mean {near[0]!r}?"
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise ValueError(f"{value!r} is not a number above 0.")
+    return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{value!r} is not a whole number from 0.")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(v, str) for v in value
+    ):
+        raise ValueError(f"{value!r} is not a list of texts.")
+    return tuple(value)
+
+
+def _patterns(value: object) -> tuple[str, ...]:
+    try:
+        return tuple(check_pattern(pattern) for pattern in _texts(value))
+    except InvalidGroup as error:
+        raise ValueError(str(error)) from error
+
+
+def _prefix(value: object) -> str:
+    if not isinstance(value, str) or value[:1] != "/" or value[-1:] != "/":
+        raise ValueError(f"{value!r} is not a path that begins and ends with a slash.")
+    return value
+
+
+def _broker_url(value: object) -> str:
+    if value != "memory://":  # which may hold a password, so it isn't repeated
+        raise ValueError("there is one broker so far, and its address is memory://.")
+    return "memory://"
+
+
+def _callable(value: object) -> Callable[..., Any]:
+    found = import_string(value) if isinstance(value, str) else value
+    if not callable(found):
+        raise ValueError(f"{value!r} is neither a callable nor the path to one.")
+    return cast(Callable[..., Any], found)  # callable() doesn't say of what
+
+
+_READERS: dict[str, Callable[[object], Any]] = {
+    "broker_url": _broker_url,
+    "prefix": _prefix,
+    "public_groups": _patterns,
+    "authorize": _callable,
+    "allowed_origins": _texts,
+    "history_size": _count,
+    "history_seconds": _number,
+    "group_memory_seconds": _number,
+    "keep_alive_seconds": _number,
+    "max_groups": _count,
+    "max_streams": _count,
+}

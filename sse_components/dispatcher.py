@@ -1,0 +1,95 @@
+"""The door for publishing from Django code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+from django.db import transaction
+
+from sse_components import operations, runtime
+from sse_components.brokers.base import Idempotency, Published
+from sse_components.events import Draft
+
+__all__ = ["ComponentDispatcher", "publish_drafts"]
+
+P = ParamSpec("P")
+
+
+async def publish_drafts(
+    drafts: Sequence[Draft], idempotency: Idempotency | None = None
+) -> list[Published]:
+    """Publish several events in order, in one step of the broker."""
+    return await runtime.publisher().apublish(drafts, idempotency)
+
+
+def _awaitable(
+    operation: Callable[P, Draft],
+) -> Callable[P, Coroutine[Any, Any, Published]]:
+    @wraps(operation)
+    async def publish(*args: P.args, **kwargs: P.kwargs) -> Published:
+        return (await publish_drafts([operation(*args, **kwargs)]))[0]
+
+    return publish
+
+
+def _plain(operation: Callable[P, Draft]) -> Callable[P, Published]:
+    @wraps(operation)
+    def publish(*args: P.args, **kwargs: P.kwargs) -> Published:
+        return runtime.publisher().publish([operation(*args, **kwargs)])[0]
+
+    return publish
+
+
+def _after_commit(operation: Callable[P, Draft]) -> Callable[P, None]:
+    @wraps(operation)
+    def publish(*args: P.args, **kwargs: P.kwargs) -> None:
+        draft = operation(*args, **kwargs)
+        transaction.on_commit(
+            lambda: runtime.publisher().publish([draft]) and None, robust=True
+        )
+
+    return publish
+
+
+class _Plain:
+    """The operations for synchronous code."""
+
+    data_changed = staticmethod(_plain(operations.data_changed))
+    component_created = staticmethod(_plain(operations.component_created))
+    component_removed = staticmethod(_plain(operations.component_removed))
+    notify = staticmethod(_plain(operations.notify))
+    publish = staticmethod(_plain(operations.publish))
+
+
+class _AfterCommit:
+    """The operations for code in a transaction: sent if and when it commits.
+
+    Mistakes in the arguments are raised at once. A broker that is away then is
+    logged by Django, and fails nothing.
+    """
+
+    data_changed = staticmethod(_after_commit(operations.data_changed))
+    component_created = staticmethod(_after_commit(operations.component_created))
+    component_removed = staticmethod(_after_commit(operations.component_removed))
+    notify = staticmethod(_after_commit(operations.notify))
+    publish = staticmethod(_after_commit(operations.publish))
+
+
+class ComponentDispatcher:
+    """Publishes to every browser subscribed to a group.
+
+    The operations are coroutines, also under `async_to_sync`; `sync` has the same
+    ones as plain functions, `on_commit` as functions that publish after commit. They
+    return the position of the event, whose text is its id.
+    """
+
+    data_changed = staticmethod(_awaitable(operations.data_changed))
+    component_created = staticmethod(_awaitable(operations.component_created))
+    component_removed = staticmethod(_awaitable(operations.component_removed))
+    notify = staticmethod(_awaitable(operations.notify))
+    publish = staticmethod(_awaitable(operations.publish))
+
+    sync = _Plain
+    on_commit = _AfterCommit

@@ -1,0 +1,39 @@
+"""The last frames of a group, for those who come back in a moment."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from sse_components.wire import Frame
+
+MAX_FRAMES = 1024
+MAX_BYTES = 1024 * 1024
+
+
+class Ring:
+    """Frames by seq, ascending; the oldest give way."""
+
+    __slots__ = ("_frames", "_size", "floor")
+
+    def __init__(self) -> None:
+        self._frames: deque[tuple[int, Frame]] = deque()
+        self._size = 0
+        self.floor = 0
+        """Of the frames that have given way, the greatest seq."""
+
+    def append(self, seq: int, frame: Frame) -> None:
+        """Add the newest frame."""
+        self._frames.append((seq, frame))
+        self._size += len(frame.sse)
+        while len(self._frames) > MAX_FRAMES or self._size > MAX_BYTES:
+            self.floor, oldest = self._frames.popleft()
+            self._size -= len(oldest.sse)
+
+    def after(self, seq: int) -> list[tuple[int, Frame]]:
+        """Return the frames after a seq, newest first."""
+        missed = []
+        for entry in reversed(self._frames):
+            if entry[0] <= seq:
+                break
+            missed.append(entry)
+        return missed

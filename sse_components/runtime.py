@@ -1,0 +1,134 @@
+"""The composition root: settings become the process's broker, hub and policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from threading import RLock
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+
+from sse_components import conf
+from sse_components.brokers.base import Broker
+from sse_components.brokers.memory import MemoryBroker
+from sse_components.errors import BrokerUnavailable
+from sse_components.groups import Policy
+from sse_components.hub import Hub
+from sse_components.pool import Pool
+
+
+@dataclass
+class _Runtime:
+    """What there is one of in a process."""
+
+    settings: conf.Settings
+    hub: Hub | None = None
+
+    @cached_property
+    def broker(self) -> Broker:
+        return MemoryBroker(
+            history_size=self.settings.history_size,
+            history_seconds=self.settings.history_seconds,
+            group_memory_seconds=self.settings.group_memory_seconds,
+        )
+
+    @cached_property
+    def pool(self) -> Pool:
+        return Pool()
+
+    @cached_property
+    def policy(self) -> Policy:
+        return Policy(self.settings, self.pool.run)
+
+
+_current: _Runtime | None = None
+_lock = RLock()
+
+
+def settings() -> conf.Settings:
+    """Return the settings in force; raises `ImproperlyConfigured`."""
+    return _runtime().settings
+
+
+def broker() -> Broker:
+    """Return this process's broker."""
+    with _lock:
+        return _runtime().broker
+
+
+def publisher() -> Broker:
+    """Return the broker to publish to, if anybody can hear it.
+
+    Raises `BrokerUnavailable` with the embedded broker in a process that serves no
+    streams: its events would reach nobody.
+    """
+    runtime = _runtime()
+    if runtime.hub is None and isinstance(runtime.broker, MemoryBroker):
+        raise BrokerUnavailable(
+            "This process serves no streams, and the embedded broker "
+            f"({conf.NAME}['BROKER_URL'] = 'memory://') doesn't reach another one."
+        )
+    return broker()
+
+
+def policy() -> Policy:
+    """Return who may subscribe to what."""
+    with _lock:
+        return _runtime().policy
+
+
+def pool() -> Pool:
+    """Return the threads for database work."""
+    with _lock:
+        return _runtime().pool
+
+
+async def start() -> Hub:
+    """Have this process serve streams, on the running loop."""
+    runtime = _runtime()
+    if runtime.hub is None:
+        hub = Hub(broker(), keep_alive=runtime.settings.keep_alive_seconds)
+        await hub.start()
+        runtime.hub = hub
+    return runtime.hub
+
+
+async def stop() -> None:
+    """Let go of everything; the next use begins anew."""
+    global _current
+    with _lock:
+        runtime, _current = _current, None
+    if runtime is None:
+        return
+    if runtime.hub:
+        await runtime.hub.close()
+    if "broker" in vars(runtime):
+        await runtime.broker.close()
+    if "pool" in vars(runtime):
+        runtime.pool.close()
+
+
+def reset() -> None:
+    """Forget everything, for tests that change settings while no hub runs."""
+    global _current
+    with _lock:
+        _current = None
+
+
+def _runtime() -> _Runtime:
+    global _current
+    with _lock:
+        if _current is None:
+            given = getattr(django_settings, conf.NAME, {})
+            _current = _Runtime(conf.load(given))
+        return _current
+
+
+def _on_setting_changed(*, setting: str, **kwargs: Any) -> None:
+    if setting == conf.NAME:
+        reset()
+
+
+setting_changed.connect(_on_setting_changed)

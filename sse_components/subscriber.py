@@ -1,0 +1,229 @@
+"""One connection's end of the hub: what is still to be written, and the writing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from sse_components.wire import Frame
+
+MAX_PENDING = 256 * 1024
+"""Bytes that wait for a connection; over it they are dropped, and fetched later."""
+
+NEVER = 2**63
+"""Of a subscriber that is catching up: no live event is after it."""
+
+logger = logging.getLogger("sse_components.stream")
+
+
+class Transport(Protocol):
+    """How frames get to a client."""
+
+    def write(self, frames: Sequence[Frame]) -> Coroutine[Any, Any, None]:
+        """Write frames; waits while the connection is full. OSError: it is gone."""
+
+    def end(self, frame: Frame) -> Coroutine[Any, Any, None]:
+        """Write a last frame and end the stream."""
+
+    def abort(self) -> None:
+        """Cut the connection, whatever is still to be written."""
+
+
+class Subscriber:
+    """Writes in order and never makes anybody else wait.
+
+    Whoever writes owns the connection, which then is `busy`. The hub's fan-out only
+    appends to `pending`, and `flush` drives the transport without a task; a task
+    takes over where a connection is full. What is pending over `MAX_PENDING` is
+    dropped, and the owner catches up from `sent`.
+    """
+
+    __slots__ = (
+        "_catch_up",
+        "_early",
+        "_farewell",
+        "_task",
+        "_transport",
+        "after",
+        "busy",
+        "ended",
+        "groups",
+        "pending",
+        "sent",
+        "size",
+        "written",
+    )
+
+    def __init__(
+        self,
+        transport: Transport,
+        catch_up: Callable[[Subscriber], Awaitable[None]],
+    ) -> None:
+        self.groups: tuple[Any, ...] = ()
+        """The hub's records of the groups it is subscribed to."""
+        self.after = NEVER
+        """Live events at or below this seq are not for it: it has had them."""
+        self.sent = 0
+        """It has been handed everything up to this seq."""
+        self.pending: list[Frame] = []
+        self.size = 0
+        self.busy = True
+        self.ended = False
+        self.written = time.monotonic()
+        """When something was last written, or began to be."""
+        self._early: float | None = self.written + 1
+        self._transport = transport
+        self._catch_up = catch_up
+        self._farewell: Frame | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def behind(self) -> bool:
+        return self.after == NEVER
+
+    @property
+    def ending(self) -> bool:
+        return self._farewell is not None or self.ended
+
+    def overflow(self) -> None:
+        """Give up on what is pending; it is to be fetched again from `sent`."""
+        self.pending = []
+        self.size = 0
+        self.after = NEVER
+
+    def flush(self, now: float) -> None:
+        """Write what is pending, unless somebody is writing already."""
+        if self.busy or self.ended:
+            return
+        self.written = now
+        if self.after == NEVER:
+            self._take_over(None)
+        elif self.pending:
+            self._drive(self._transport.write(self._take()))
+
+    def is_silent(self, now: float, seconds: float) -> bool:
+        """Whether a keep-alive is due: the early one, or after silence."""
+        if self.busy or self.ended or self.pending:
+            return False
+        if self._early and now >= self._early:
+            self._early = None
+            return True
+        return now - self.written >= seconds
+
+    def is_stuck(self, now: float, seconds: float) -> bool:
+        """Whether one write has been under way for so long."""
+        return self.busy and now - self.written >= seconds
+
+    def end(self, farewell: Frame) -> None:
+        """End the stream in order: after what is pending, when it can be written."""
+        if self.ending:
+            return
+        self._farewell = farewell
+        if not self.busy:
+            self._drive(self._finish())
+
+    def abort(self) -> None:
+        """Cut the connection; the client will come back with its cursor."""
+        self.ended = True
+        self._transport.abort()
+
+    async def write(self, frames: Sequence[Frame]) -> None:
+        """Write while catching up, at the pace of the connection."""
+        self.written = time.monotonic()
+        await self._transport.write(frames)
+
+    async def run(self) -> None:
+        """Catch up, write what came in the meantime, and hand over to the fan-out."""
+        try:
+            while not self.ended:
+                if self._farewell:
+                    await self._finish()
+                elif self.after == NEVER:
+                    await self._catch_up(self)
+                elif self.pending:
+                    await self.write(self._take())
+                else:
+                    break
+        finally:
+            self.busy = False
+
+    async def close(self) -> None:
+        """Forget the connection, which is gone."""
+        self.ended = True
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def _take(self) -> list[Frame]:
+        frames, self.pending = self.pending, []
+        self.size = 0
+        self.sent = self.after
+        return frames
+
+    async def _finish(self) -> None:
+        assert self._farewell
+        self.ended = True
+        if self.pending and not self.behind:
+            await self._transport.write(self._take())
+        await self._transport.end(self._farewell)
+
+    def _drive(self, writing: Coroutine[Any, Any, None]) -> None:
+        """Run a write here and now; give it to a task only if it has to wait."""
+        try:
+            waiting = writing.send(None)
+        except StopIteration:
+            return
+        except Exception as error:
+            self._fail(error)
+            return
+        self._take_over(_Started(writing, waiting))
+
+    def _take_over(self, writing: Awaitable[None] | None) -> None:
+        self.busy = True
+        self._task = asyncio.get_running_loop().create_task(self._own(writing))
+
+    async def _own(self, writing: Awaitable[None] | None) -> None:
+        try:
+            if writing:
+                await writing
+            await self.run()
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.ended = True
+        if not isinstance(error, OSError):  # which says only that the client has gone
+            logger.error("A connection could not be written to", exc_info=error)
+            self._transport.abort()
+
+
+class _Started:
+    """A coroutine that has run up to its first wait, to be awaited from there."""
+
+    __slots__ = ("_coroutine", "_waiting")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waiting: Any) -> None:
+        self._coroutine = coroutine
+        self._waiting = waiting
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        # What the coroutine waits for goes to the task's loop; what the loop answers,
+        # cancellation too, goes back to the coroutine.
+        waiting = self._waiting
+        step: Callable[[Any], Any]
+        while True:
+            try:
+                answer = yield waiting
+            except BaseException as error:
+                step, argument = self._coroutine.throw, error
+            else:
+                step, argument = self._coroutine.send, answer
+            try:
+                waiting = step(argument)
+            except StopIteration:
+                return

@@ -1,0 +1,30 @@
+"""Fixtures: a server for a module, and one for a test that kills it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that goes on for the whole module, and must leave no traceback."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    server.start()
+    yield server
+    assert server.stop() == -signal.SIGTERM  # as uvicorn ends itself after a clean stop
+    assert "Traceback" not in server.log
+    assert "ERROR" not in server.log
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A server that is not started yet, for one test."""
+    server = Server(tmp_path)
+    yield server
+    server.close()
