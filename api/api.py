@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.operation import Operation
@@ -17,6 +18,15 @@ from .limits import Rate
 
 
 class Api(NinjaAPI):
+    @property
+    def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:
+        """Ninja refuses a method past the exception handlers."""
+        patterns, app, namespace = super().urls
+        for pattern in patterns:
+            if isinstance(pattern, URLPattern):
+                pattern.callback = problems.explained(pattern.callback)
+        return patterns, app, namespace
+
     def get_openapi_operation_id(self, operation: Operation) -> str:
         """The function's name alone: its module has another name in the wheel."""
         return operation.view_func.__name__

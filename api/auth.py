@@ -24,6 +24,11 @@ def integrator(key: str) -> Integrator | None:
 class Bearer(HttpBearer):
     """`Authorization: Bearer <key>`."""
 
+    async def __call__(self, request: HttpRequest) -> Integrator | None:
+        # Ninja's own would log a header of another kind, and take a thread for this.
+        kind, _, key = request.headers.get(self.header, "").partition(" ")
+        return self.authenticate(request, key) if kind.lower() == "bearer" else None
+
     def authenticate(self, request: HttpRequest, token: str) -> Integrator | None:
         return integrator(token)
 
@@ -32,6 +37,9 @@ class Header(APIKeyHeader):
     """`X-API-Key: <key>`."""
 
     param_name = "X-API-Key"
+
+    async def __call__(self, request: HttpRequest) -> Integrator | None:
+        return self.authenticate(request, self._get_key(request))
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Integrator | None:
         return integrator(key or "")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pydantic
 from django.http import HttpRequest
 from ninja import Router, Status
-from ninja.errors import HttpError
-from pydantic import ValidationError
+from ninja.errors import ValidationError
 
 from sse_components.dispatcher import publish_drafts
 from sse_components.errors import InvalidEvent
@@ -48,9 +48,8 @@ async def publish_events(
             results += [ResultOut(index=index, group=draft.group) for draft in read]
             drafts += read
     if len(results) > MAX_EVENTS:
-        raise HttpError(
-            422, f"A batch has at most {MAX_EVENTS} events, each group counted."
-        )
+        message = f"A batch has at most {MAX_EVENTS} events, each group counted."
+        raise ValidationError([{"loc": ("body", "body", "events"), "msg": message}])
     published = iter(await publish_drafts(drafts, idempotency(request, key)))
     for result in results:
         if not result.errors:
@@ -65,14 +64,16 @@ def _read(index: int, given: Any) -> list[Draft] | ResultOut:
     try:
         event = event_in.validate_python(given)
         return [event.draft(group) for group in event.addresses]
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        faults = faults_of(_without_variant(details), place)
+        faults = faults_of([_located(one) for one in details], place)
     except InvalidEvent as error:
         faults = [fault_of(error, place)]
     return ResultOut(index=index, errors=faults)
 
 
-def _without_variant(errors: list[Any]) -> list[dict[str, Any]]:
+def _located(error: Any) -> dict[str, Any]:
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return {**error, "loc": ("type",)}
     # pydantic puts the discriminator's value before the members of the variant.
-    return [{**error, "loc": error["loc"][1:]} for error in errors]
+    return {**error, "loc": error["loc"][1:]}

@@ -13,14 +13,16 @@ from pydantic import Field
 from sse_components.brokers.base import Idempotency
 from sse_components.groups import Integrator
 
+NAME = "Idempotency-Key"
+
 IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
+    Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$")]
+    | None,
+    Header(  # last, or Ninja takes the argument for one of the query
+        alias=NAME,
         description="Repeating a request with the same key within 5 minutes publishes "
         "nothing and returns the same id.",
     ),
-    Field(min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$"),
 ]
 
 

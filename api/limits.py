@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -16,7 +17,8 @@ SETTING = "SSE_API_RATE"
 class Rate(BaseThrottle):
     """So many requests a second of one key in one process, a second's worth at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._left: dict[str, tuple[float, float]] = {}
         """Of each key: what it has left, and when that was."""
         self._rate = 0.0
@@ -26,12 +28,12 @@ class Rate(BaseThrottle):
         if not self._rate:
             return True
         owner: Integrator = request.auth  # type: ignore[attr-defined]  # Ninja sets it
-        name = owner.name
-        now = time.monotonic()
-        left, then = self._left.get(name, (self._rate, now))
-        left = min(max(self._rate, 1), left + (now - then) * self._rate)
+        now = self._clock()
+        most = max(self._rate, 1)
+        left, then = self._left.get(owner.name, (most, now))
+        left = min(most, left + (now - then) * self._rate)
         allowed = left >= 1
-        self._left[name] = (left - 1 if allowed else left), now
+        self._left[owner.name] = (left - 1 if allowed else left), now
         return allowed
 
     def wait(self) -> float:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
@@ -21,6 +23,7 @@ from sse_components.errors import (
     PayloadTooLarge,
 )
 
+from . import idempotency
 from .schemas import FaultOut
 
 MEDIA_TYPE = "application/problem+json"
@@ -90,7 +93,8 @@ def install(api: NinjaAPI) -> None:
 
     @api.exception_handler(IdempotencyConflict)
     def conflict(request: HttpRequest, error: Exception) -> HttpResponse:
-        return answer(422, str(error))
+        fault = FaultOut(pointer=f"/{idempotency.NAME}", message=str(error))
+        return answer(422, str(error), [fault])
 
     @api.exception_handler(AuthenticationError)
     def unauthorized(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -125,6 +129,22 @@ def install(api: NinjaAPI) -> None:
     def unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
         logger.error("%s %s failed", request.method, request.path, exc_info=error)
         return answer(500, "The server failed; the reason is in its log.")
+
+
+def explained(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a view say as a problem that it doesn't know a method, not in plain text."""
+    if not iscoroutinefunction(view):  # Ninja's own two pages, which take any method
+        return view
+
+    @wraps(view)
+    async def explaining(request: HttpRequest, **arguments: Any) -> HttpResponse:
+        response: HttpResponse = await view(request, **arguments)
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+            return response
+        allowed = response["Allow"]
+        return answer(405, f"This address takes {allowed}.", Allow=allowed)
+
+    return explaining
 
 
 def _without_argument(place: list[Any]) -> list[Any]:

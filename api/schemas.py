@@ -51,7 +51,7 @@ ComponentId = Annotated[str, Field(max_length=400, examples=["news.NewsTicker:5"
 
 
 class _In(Schema):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     sender: Sender | None = None
     """The tab and the request that caused the event, `tab.request`."""
@@ -182,7 +182,7 @@ class PublishedOut(Schema):
 
 class FaultOut(Schema):
     pointer: str
-    """A JSON pointer into the body (RFC 6901), or the name of a parameter."""
+    """A JSON pointer into the body (RFC 6901), or a slash and a parameter's name."""
     message: str
 
 

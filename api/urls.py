@@ -6,4 +6,4 @@ from django.urls import path, re_path
 
 from .api import api, unknown_address
 
-urlpatterns = [path("", api.urls), re_path(r"^v1/", unknown_address)]
+urlpatterns = [path("", api.urls), re_path(r"^v1(?:/|$)", unknown_address)]

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
+from urllib.parse import quote
 
 from django.core.asgi import get_asgi_application as get_django_application
 
@@ -55,7 +56,7 @@ class Application:
                     answer = {"type": "lifespan.startup.failed", "message": str(error)}
                     await send(answer)
                     return
-                _cut_queries_out_of_the_access_log()
+                _cut_queries_out_of_the_log()
                 self._drain_on_signals()
                 await send({"type": "lifespan.startup.complete"})
             else:
@@ -109,14 +110,19 @@ def _stream_of(scope: Scope) -> str | None:
     return name or None if kind == "groups" else None
 
 
-def _cut_queries_out_of_the_access_log() -> None:
+def _cut_queries_out_of_the_log() -> None:
     """Keep grants and groups out of uvicorn's log: they stand in a stream's query."""
-    prefix = runtime.settings().prefix
+    prefix = quote(runtime.settings().prefix)
 
     def cut(record: logging.LogRecord) -> bool:
-        match record.args:
-            case (client, method, str(path), *rest) if path.startswith(prefix):
-                record.args = (client, method, path.partition("?")[0], *rest)
+        if isinstance(record.args, tuple):
+            record.args = tuple(map(shortened, record.args))
         return True
 
-    logging.getLogger("uvicorn.access").addFilter(cut)
+    def shortened(argument: object) -> object:
+        # An address as uvicorn logs it begins with the root path, if there is one.
+        path = argument.partition("?")[0] if isinstance(argument, str) else ""
+        return path if prefix in path else argument
+
+    for name in ("uvicorn.access", "uvicorn.error"):  # the latter for WebSockets
+        logging.getLogger(name).addFilter(cut)

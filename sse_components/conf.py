@@ -45,7 +45,7 @@ def load(given: object) -> Settings:
             continue
         try:
             values[known[key]] = _READERS[known[key]](value)
-        except (ValueError, ImportError) as error:
+        except (ValueError, TypeError, ImportError) as error:
             faults.append(f"{NAME}[{key!r}]: {error}")
     if faults:
         raise ImproperlyConfigured("\n".join(faults))
@@ -64,7 +64,7 @@ def _unknown(key: object, known: list[str]) -> str:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise ValueError(f"{value!r} is not a number above 0.")
     return value
 
@@ -102,7 +102,9 @@ def _broker_url(value: object) -> str:
     return "memory://"
 
 
-def _callable(value: object) -> Callable[..., Any]:
+def _callable(value: object) -> Callable[..., Any] | None:
+    if value is None:
+        return None
     found = import_string(value) if isinstance(value, str) else value
     if not callable(found):
         raise ValueError(f"{value!r} is neither a callable nor the path to one.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,7 +12,7 @@ from typing import Any, Final
 from django.contrib.auth import get_user_model
 
 from sse_components.conf import Settings
-from sse_components.events import hashed, is_subscribable, matches, segment
+from sse_components.events import hashed, is_pattern, is_subscribable, matches, segment
 
 BROADCAST: Final = "broadcast"
 """The group of every client of a page's stream."""
@@ -19,6 +20,7 @@ BROADCAST: Final = "broadcast"
 USERS: Final = "users"
 """The group of every authenticated client."""
 
+_HASHED: Final = re.compile(r"h-[A-Za-z0-9_-]{22}")
 _RESERVED: Final = {BROADCAST, USERS, "session", "presence"}
 
 logger = logging.getLogger("sse_components.groups")
@@ -73,9 +75,9 @@ def session_group(key: str) -> str:
 def wire_name(group: str) -> str:
     """Return a group as it is known outside: a session's without its key."""
     prefix, _, key = group.partition(".")
-    if prefix == "session" and key and not key.startswith("h-"):
-        return session_group(key)
-    return group
+    if prefix != "session" or not key or _HASHED.fullmatch(key):
+        return group
+    return session_group(key)
 
 
 def automatic(visitor: Visitor) -> list[str]:
@@ -96,7 +98,7 @@ def is_reserved(name: str) -> bool:
 def covers(patterns: Iterable[str], name: str) -> bool:
     """Whether patterns give a name; those that are reserved only in full."""
     if is_reserved(name):
-        return name in patterns
+        return name in patterns and not is_pattern(name)
     return any(matches(pattern, name) for pattern in patterns)
 
 
@@ -143,8 +145,10 @@ class Policy:
         assert self._authorize
         try:
             if inspect.iscoroutinefunction(self._authorize):
-                return await self._authorize(user, name, False)
-            return await self._in_pool(self._authorize, user, name, False)
+                answer = self._authorize(user, name, False)
+            else:
+                answer = await self._in_pool(self._authorize, user, name, False)
+            return await answer if inspect.isawaitable(answer) else answer
         except Exception:
             logger.exception("AUTHORIZE failed, which counts as a no")
             return False

@@ -12,14 +12,17 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http.request import split_domain_port, validate_host
 
-_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
+_PORTS = {"http": "80", "https": "443"}
 _LOCAL = [".localhost", "127.0.0.1", "[::1]"]  # as Django's get_host()
 
 
 def host_of(headers: Mapping[str, str], server: tuple[str, int | None] | None) -> str:
     """Return what Django's `get_host()` would; raises `DisallowedHost`."""
     host = headers.get("x-forwarded-host") if settings.USE_X_FORWARDED_HOST else None
-    host = host or headers.get("host") or _server(headers, server)
+    if host is None:
+        host = headers.get("host")
+    if host is None:
+        host = _server(server)
     domain, _ = split_domain_port(host)
     allowed = settings.ALLOWED_HOSTS or (_LOCAL if settings.DEBUG else [])
     if not domain or not validate_host(domain, allowed):
@@ -28,19 +31,25 @@ def host_of(headers: Mapping[str, str], server: tuple[str, int | None] | None) -
 
 
 def is_foreign(origin: str, host: str) -> bool:
-    """Whether a page's origin is another host than the one it asks."""
+    """Whether a page's origin is another host than the one it asks.
+
+    Not whether it is another scheme: behind a proxy that ends TLS nobody here knows
+    the scheme of the page.
+    """
     try:
         parts = urlsplit(origin)
-        port = str(parts.port) if parts.port else _PORTS.get(parts.scheme, "")
-    except ValueError:
+        default = _PORTS[parts.scheme]
+        port = str(parts.port or default)
+    except (ValueError, KeyError):
         return True
+    name = (parts.hostname or "").removesuffix(".")
     domain, host_port = split_domain_port(host)
-    name = parts.hostname or ""
-    if ":" in name:
-        name = f"[{name}]"
-    return (name, port) != (domain, host_port or _PORTS.get(parts.scheme, ""))
+    return (f"[{name}]" if ":" in name else name, port) != (
+        domain,
+        host_port or default,
+    )
 
 
-def _server(headers: Mapping[str, str], server: tuple[str, int | None] | None) -> str:
+def _server(server: tuple[str, int | None] | None) -> str:
     name, port = server or ("unknown", 0)
     return name if port in (None, 80, 443) else f"{name}:{port}"

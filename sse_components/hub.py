@@ -247,7 +247,6 @@ class Hub:
                 issued = True
             await subscriber.write([*head, *frames])
             head = []
-            subscriber.sent = cursor.seq
 
     def _rings_reach(
         self, groups: Iterable[_Group], cursor: Position, issued: bool
@@ -280,7 +279,6 @@ class Hub:
     ) -> None:
         """Queue the last page and let live events follow, in one step of the loop."""
         complete = Position(cursor.epoch, max(cursor.seq, self._position.seq))
-        subscriber.sent = cursor.seq
         subscriber.after = complete.seq
         subscriber.pending = [*frames, wire.keep_alive(complete)]
 

@@ -59,7 +59,7 @@ def component_created(
     payload: Created = {
         "data": _members(data),
         "component_id": component_id,
-        "target_group": target_group and _group(target_group),
+        "target_group": None if target_group is None else _group(target_group),
     }
     return _draft(group, "component.created", payload, sender)
 
@@ -79,7 +79,7 @@ def component_removed(
     payload: Removed = {
         "component_id": component_id,
         "key": None if key is None else segment(key),
-        "target_group": target_group and _group(target_group),
+        "target_group": None if target_group is None else _group(target_group),
     }
     return _draft(group, "component.removed", payload, sender)
 

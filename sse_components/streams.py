@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -61,12 +62,13 @@ async def stream(
         {"type": "http.response.start", "status": 200, "headers": HEADERS + cors}
     )
     transport = _Body(send)
-    try:
-        opening = await _decide(hub, group, request)
-    except _Ended as ended:
-        await transport.end(ended.frame)
-        return
-    await _serve(hub, opening, transport, receive)
+    with suppress(OSError):  # which says only that the client has gone
+        try:
+            opening = await _decide(hub, group, request)
+        except _Ended as ended:
+            await transport.end(ended.frame)
+        else:
+            await _serve(hub, opening, transport, receive)
 
 
 async def _serve(
@@ -158,13 +160,17 @@ class _Ended(Exception):
 class _Body:
     """The body of a response as a transport."""
 
-    __slots__ = ("_send", "_task")
+    __slots__ = ("_connection", "_cycle", "_send", "_task")
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._task = asyncio.current_task()
+        # What `send` is bound to is uvicorn's own affair; elsewhere there is none.
+        self._cycle: Any = getattr(send, "__self__", None)
+        self._connection: Any = getattr(self._cycle, "transport", None)
 
     async def write(self, frames: Sequence[Frame]) -> None:
+        self._check()
         body = (
             frames[0].sse
             if len(frames) == 1
@@ -175,17 +181,30 @@ class _Body:
         )
 
     async def end(self, frame: Frame) -> None:
+        self._check()
         await self._send({"type": "http.response.body", "body": frame.sse})
 
     def abort(self) -> None:
-        # uvicorn keeps a connection until its client has read everything; what `send`
-        # is bound to is its own affair, so the way round is to cancel the task.
-        cycle = getattr(self._send, "__self__", None)
-        connection = getattr(cycle, "transport", None)
-        if connection is not None:
-            connection.abort()
+        # uvicorn keeps a connection until its client has read everything.
+        if self._connection is not None:
+            self._connection.abort()
+            self._disconnect()
         elif self._task:
             self._task.cancel()
+
+    def _check(self) -> None:
+        if self._connection is not None and self._connection.is_closing():
+            self._disconnect()
+            raise ConnectionAbortedError
+
+    def _disconnect(self) -> None:
+        # Of pipelined requests uvicorn tells only the last that the client has gone,
+        # and this one would wait for ever, also when the server is to stop.
+        if hasattr(self._cycle, "disconnected") and hasattr(
+            self._cycle, "message_event"
+        ):
+            self._cycle.disconnected = True
+            self._cycle.message_event.set()
 
 
 def _admit(request: _Request) -> list[Header]:

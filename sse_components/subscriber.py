@@ -82,10 +82,6 @@ class Subscriber:
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def behind(self) -> bool:
-        return self.after == NEVER
-
-    @property
     def ending(self) -> bool:
         return self._farewell is not None or self.ended
 
@@ -168,7 +164,7 @@ class Subscriber:
     async def _finish(self) -> None:
         assert self._farewell
         self.ended = True
-        if self.pending and not self.behind:
+        if self.pending:
             await self._transport.write(self._take())
         await self._transport.end(self._farewell)
 

@@ -40,6 +40,13 @@ def _read_only(engine: str) -> type[SessionBase]:
     class ReadOnlyStore(store):  # type: ignore[misc, valid-type]
         def _change_nothing(self, *args: Any, **kwargs: Any) -> None: ...
 
-        save = create = delete = flush = cycle_key = _change_nothing
+        def _be_nobodys(self) -> None:
+            self._session_key = None
+            self._session_cache: dict[str, Any] = {}
 
+        save = delete = cycle_key = _change_nothing
+        create = flush = _be_nobodys
+
+    # Sessions are signed with the name of their class as salt.
+    ReadOnlyStore.__qualname__ = store.__qualname__
     return ReadOnlyStore

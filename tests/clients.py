@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -66,13 +68,32 @@ class Stream:
 
     @classmethod
     async def open(
-        cls, url: str, headers: dict[str, str] | None = None, method: str = "GET"
+        cls,
+        url: str,
+        headers: dict[str, str] | None = None,
+        method: str = "GET",
+        *,
+        window: int | None = None,
     ) -> Stream:
-        """Send the request and read the head of the answer."""
+        """Send the request and read the head of the answer.
+
+        With a window no more than about so many bytes are taken in advance.
+        """
         parts = urlsplit(url)
         assert parts.hostname
+        connection = socket.socket()
+        connection.setblocking(False)
+        if window:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        try:
+            await asyncio.get_running_loop().sock_connect(
+                connection, (parts.hostname, parts.port)
+            )
+        except OSError:
+            connection.close()
+            raise
         reader, writer = await asyncio.open_connection(
-            parts.hostname, parts.port, limit=2**20
+            sock=connection, limit=window or 2**20
         )
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         lines = [f"{method} {target} HTTP/1.1"]
@@ -135,3 +156,21 @@ class Stream:
             await self._reader.readexactly(2)
         line, _, self._chunk = self._chunk.partition(b"\n")
         return line.decode().removesuffix("\r")
+
+
+async def open_many(
+    url: str, count: int, headers: Iterable[dict[str, str]] = ()
+) -> list[Stream]:
+    """Open streams at the same time, and see that each has begun."""
+    given = [*headers] or [{}]
+    streams = await asyncio.gather(
+        *(Stream.open(url, given[number % len(given)]) for number in range(count))
+    )
+    for stream in streams:
+        assert (await stream.next()).type == "stream-open"
+    return streams
+
+
+async def close_all(streams: Iterable[Stream]) -> None:
+    for stream in streams:
+        await stream.close()

@@ -7,15 +7,33 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
 from urllib.request import urlopen
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 20
 STOP_SECONDS = 10
+
+LOG_IN = """
+from django.contrib import auth
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import transaction
+with transaction.atomic():
+    for number in range({count}):
+        user = User.objects.create_user(f"user{{number}}")
+        session = SessionStore()
+        session[auth.SESSION_KEY] = str(user.pk)
+        session[auth.BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+        session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.create()
+        print(session.session_key)
+"""
 
 
 class Server:
@@ -26,9 +44,11 @@ class Server:
         folder: Path,
         options: Sequence[str] = (),
         environment: dict[str, str] | None = None,
+        application: str = "project.asgi:application",
     ) -> None:
         self._folder = folder
         self._options = list(options)
+        self._application = application
         self._environment = os.environ | {
             "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
             "SSE_API_KEY": "test-key",
@@ -41,13 +61,34 @@ class Server:
             self.port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.headers = {"Authorization": "Bearer test-key"}
-        self.manage("migrate", "--verbosity=0")
-        self.manage("seed")
+        (folder / "db.sqlite3").write_bytes(_seeded_database())
 
     @property
     def pid(self) -> int:
         assert self._process
         return self._process.pid
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the process has in memory."""
+        return int(self._status("VmRSS")) * 1024
+
+    @property
+    def threads(self) -> int:
+        return int(self._status("Threads"))
+
+    @property
+    def files(self) -> list[str]:
+        """What the process has open."""
+        found = []
+        for link in Path(f"/proc/{self.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed in the meantime
+                found.append(str(link.readlink()))
+        return found
+
+    @property
+    def sockets(self) -> int:
+        return sum(name.startswith("socket:") for name in self.files)
 
     @property
     def log(self) -> str:
@@ -56,18 +97,15 @@ class Server:
 
     def manage(self, *arguments: str) -> str:
         """Run a management command against this server's database."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self._environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout
+        return _manage(self._environment, *arguments)
+
+    def log_in(self, count: int) -> list[dict[str, str]]:
+        """Return the headers of so many users who are logged in."""
+        keys = self.manage("shell", "--verbosity=0", "-c", LOG_IN.format(count=count))
+        return [{"Cookie": f"sessionid={key}"} for key in keys.split()]
 
     def start(self) -> None:
-        arguments = ["project.asgi:application", "--port", str(self.port)]
+        arguments = [self._application, "--port", str(self.port)]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "uvicorn", *arguments, *self._options],
@@ -98,9 +136,51 @@ class Server:
             self._process.wait(timeout=STOP_SECONDS)
             self._process = None
 
+    def _status(self, name: str) -> str:
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key == name:
+                return value.split()[0]
+        raise LookupError(name)
+
     def _answers(self) -> bool:
         try:
             with urlopen(f"{self.url}/api/openapi.json", timeout=5):
                 return True
         except OSError:
             return False
+
+
+NewServer = Callable[..., Server]
+"""Makes a server with variables of its environment."""
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Return when something has become true, whose truth nobody announces."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "It has not become true"
+        time.sleep(0.01)
+
+
+@cache
+def _seeded_database() -> bytes:
+    """Made once for all servers: each gets a copy, in the time of a copy."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "db.sqlite3"
+        environment = os.environ | {"DATABASE_URL": f"sqlite:///{path}"}
+        _manage(environment, "migrate", "--verbosity=0")
+        _manage(environment, "seed")
+        return path.read_bytes()
+
+
+def _manage(environment: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout

@@ -90,9 +90,12 @@ class MemoryBroker(Broker):
         with self._lock:
             now = self._clock()
             self._forget(now)
-            oldest = max(self._forgotten, now - self._memory_age)
             present = self._present(now)
-            if cursor.epoch != self._epoch or not oldest <= cursor.seq <= present.seq:
+            if (
+                cursor.epoch != self._epoch
+                or cursor.seq > present.seq
+                or cursor.seq < self._oldest(now)
+            ):
                 return Resumption(present, [], frozenset(names), False, False)
             lost, missed = set(), []
             for name in names:
@@ -126,6 +129,10 @@ class MemoryBroker(Broker):
     async def close(self) -> None:
         for feed in list(self._feeds):
             await feed.close()
+
+    def _oldest(self, now: int) -> int:
+        """Return the seq from which on no group has been forgotten."""
+        return max(self._forgotten, now - self._memory_age)
 
     def _present(self, now: int) -> Position:
         # Handing out the time, and not the last event's seq, keeps the cursors of

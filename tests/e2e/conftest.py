@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Server
+from tests.servers import NewServer, Server
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
+def new_server(tmp_path: Path) -> Iterator[NewServer]:
+    """Makes a server with variables of its environment, for one test."""
+    servers = []
+
+    def new_server(**environment: str) -> Server:
+        servers.append(Server(tmp_path, environment=environment))
+        return servers[-1]
+
+    yield new_server
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def own_server(new_server: NewServer) -> Server:
     """A server that is not started yet, for one test."""
-    server = Server(tmp_path)
-    yield server
-    server.close()
+    return new_server()

@@ -1,0 +1,142 @@
+"""ASGI messages in this process: a test says each one, and sees each answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import unquote
+
+from asgiref.testing import ApplicationCommunicator
+
+from tests.clients import Parser, Received
+
+App = Callable[..., Awaitable[None]]
+
+SECONDS = 10
+"""How long a test waits for a message that should come at once."""
+
+
+class Communicator:
+    """Says messages to an application and hears what it says."""
+
+    def __init__(self, app: App, scope: Mapping[str, Any]) -> None:
+        self._inner: Any = ApplicationCommunicator(app, dict(scope))  # type: ignore[no-untyped-call]
+
+    async def say(self, type: str, **fields: Any) -> None:
+        await self._inner.send_input({"type": type, **fields})
+
+    async def hear(self) -> dict[str, Any]:
+        message: dict[str, Any] = await self._inner.receive_output(SECONDS)
+        return message
+
+    async def finished(self) -> None:
+        """Return when the application has; raise what it raised."""
+        await self._inner.wait(SECONDS)
+
+
+class Exchange:
+    """A request, and its answer as far as it was read."""
+
+    def __init__(self, app: App, scope: Mapping[str, Any]) -> None:
+        self.messages = Communicator(app, scope)
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.body = b""
+        self.over = False
+        self._parser = Parser()
+        self._received: list[Received] = []
+
+    async def begin(self) -> None:
+        await self.messages.say("http.request", body=b"", more_body=False)
+        start = await self.messages.hear()
+        assert start["type"] == "http.response.start"
+        self.status = start["status"]
+        self.headers = {
+            name.decode(): value.decode() for name, value in start["headers"]
+        }
+
+    async def read(self) -> bytes:
+        """Return the next part of the body."""
+        message = await self.messages.hear()
+        assert message["type"] == "http.response.body"
+        part: bytes = message.get("body", b"")
+        self.body += part
+        self.over = not message.get("more_body", False)
+        for line in part.decode().split("\n")[:-1]:
+            if received := self._parser.line(line):
+                self._received.append(received)
+        return part
+
+    async def next(self) -> Received:
+        """Return the next event of the stream; EOFError: it has ended."""
+        while not self._received:
+            if self.over:
+                raise EOFError
+            await self.read()
+        return self._received.pop(0)
+
+    async def until(self, type: str) -> list[Received]:
+        """Return the events up to the first of a type."""
+        events = [await self.next()]
+        while events[-1].type != type:
+            events.append(await self.next())
+        return events
+
+    async def rest(self) -> list[Received]:
+        """Return the events up to the end of the stream."""
+        while not self.over:
+            await self.read()
+        events, self._received = self._received, []
+        return events
+
+    async def leave(self) -> None:
+        """Go away as a client does, and see the application return."""
+        await self.messages.say("http.disconnect")
+        await self.messages.finished()
+
+
+@asynccontextmanager
+async def request(
+    app: App,
+    target: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    method: str = "GET",
+    root_path: str = "",
+) -> AsyncIterator[Exchange]:
+    """Send a request; the client stays until the end of the block."""
+    exchange = Exchange(app, scope(target, headers, method, root_path))
+    await exchange.begin()
+    try:
+        yield exchange
+    finally:
+        await exchange.leave()
+
+
+def scope(
+    target: str,
+    headers: Mapping[str, str] | None = None,
+    method: str = "GET",
+    root_path: str = "",
+) -> dict[str, Any]:
+    """Return the scope of a request as uvicorn would make it."""
+    path, _, query = target.partition("?")
+    given = {"Host": "testserver"} | dict(headers or {})
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": root_path + unquote(path),
+        "raw_path": (root_path + path).encode(),
+        "root_path": root_path,
+        "query_string": query.encode(),
+        "headers": [
+            (name.lower().encode(), value.encode("latin-1"))
+            for name, value in given.items()
+        ],
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 8000),
+    }

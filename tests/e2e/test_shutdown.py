@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+import httpx
+import pytest
+
+from tests.clients import Received, Stream, close_all, open_many
+from tests.servers import Server, wait_until
+
+STREAMS = 500
+SECONDS = 3
+LARGE = 60 * 1024
+
+
+async def stopped(server: Server, number: int = signal.SIGTERM) -> int:
+    """Stop the server, in time and without a complaint."""
+    begun = time.monotonic()
+    code = await asyncio.to_thread(server.stop, number)
+    assert time.monotonic() - begun < SECONDS
+    assert "Traceback" not in server.log
+    assert "ERROR" not in server.log
+    return code
+
+
+async def last(stream: Stream) -> Received:
+    """Return the last event of a stream that has ended in order."""
+    event = await stream.next()
+    with pytest.raises(EOFError):
+        while True:
+            event = await stream.next()
+    return event
+
+
+# A62
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 0)]
+)
+async def test_all_streams_are_told_to_come_back_and_the_process_is_gone_in_time(
+    own_server: Server, number: int, code: int
+) -> None:
+    own_server.start()
+    streams = await open_many(f"{own_server.url}/sse/stream", STREAMS)
+    assert await stopped(own_server, number) == code
+    retries = set()
+    for stream in streams:
+        farewell = await last(stream)
+        assert farewell.type == "stream-close"
+        assert farewell.data["reason"] == "shutdown"
+        assert 500 <= farewell.data["retry"] <= 3000
+        assert ("retry", str(farewell.data["retry"])) in farewell.fields
+        retries.add(farewell.data["retry"])
+    assert len(retries) > STREAMS / 2  # so that they don't all come at once
+    await close_all(streams)
+
+
+async def test_a_client_that_has_stopped_reading_does_not_hold_up_the_end(
+    own_server: Server,
+) -> None:
+    own_server.start()
+    url = f"{own_server.url}/sse/groups/news.updates"
+    stalled = await Stream.open(url, window=4096)
+    streams = await open_many(url, 10)
+    events = [
+        {
+            "type": "component.data_changed",
+            "group": "news.updates",
+            "data": {"body": "x" * LARGE},
+        }
+    ] * 20
+    async with httpx.AsyncClient(headers=own_server.headers) as client:
+        for _ in range(8):  # 9.6 MB: more than the system takes for one connection
+            answer = await client.post(
+                f"{own_server.url}/api/v1/events", json={"events": events}
+            )
+            assert answer.status_code == 202
+            await asyncio.gather(*(stream.take(20) for stream in streams))
+    await stopped(own_server)
+    for stream in streams:
+        assert (await last(stream)).data["reason"] == "shutdown"
+    with pytest.raises((EOFError, ConnectionError)):  # IncompleteReadError is one
+        while True:
+            await stalled.next()
+    await close_all([stalled, *streams])
+
+
+async def test_a_client_that_sent_several_requests_and_left_does_not_either(
+    own_server: Server,
+) -> None:
+    # uvicorn doesn't tell the first of pipelined requests that its client has gone.
+    own_server.start()
+    before = own_server.sockets
+    reader, writer = await asyncio.open_connection("127.0.0.1", own_server.port)
+    one = f"GET /sse/stream HTTP/1.1\r\nHost: 127.0.0.1:{own_server.port}\r\n\r\n"
+    writer.write(one.encode() * 3)
+    async with asyncio.timeout(10):
+        await reader.readuntil(b"event: keep-alive")
+    writer.transport.abort()
+    await asyncio.to_thread(wait_until, lambda: own_server.sockets <= before)
+    await stopped(own_server)

@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.db import transaction
+from django.test import AsyncClient
+from pytest_django import Settings
+
+from sse_components import ComponentDispatcher, runtime, wire
+from sse_components.brokers.base import Delivery, Published
+from sse_components.errors import (
+    BrokerUnavailable,
+    InvalidEvent,
+    InvalidGroup,
+    InvalidPayload,
+    PayloadTooLarge,
+)
+from sse_components.events import Event, Position
+
+GROUP = "news.updates"
+GOLDEN = Path(__file__).parent / "golden" / "envelopes.json"
+ENVELOPES: list[dict[str, Any]] = json.loads(GOLDEN.read_text())
+TYPES = {
+    "data_changed": "component.data_changed",
+    "component_created": "component.created",
+    "component_removed": "component.removed",
+    "notify": "notify",
+    "publish": "stock",
+}
+OPERATIONS = list(TYPES)
+MORE: dict[str, tuple[str, ...]] = {"notify": ("tetra:alert",), "publish": ("stock",)}
+"""What an operation needs besides a group."""
+
+INVALID_GROUPS = [
+    "news.ü",
+    "news.a b",
+    "news.a\n",
+    "news..a",
+    "news.*",
+    "news." + 196 * "x",
+    "",
+    None,
+    7,
+]
+
+
+Heard = Callable[[], Awaitable[list[Event]]]
+
+
+@pytest.fixture
+async def heard() -> AsyncIterator[Heard]:
+    """What was published to all groups below `news` since the test began."""
+    await runtime.start()
+    feed = await runtime.broker().feed()
+    cursor = await feed.subscribe(["news.*"])
+
+    async def heard() -> list[Event]:
+        answer = await runtime.broker().resume(cursor, ["news.*"], 1000)
+        assert not answer.lost
+        return list(answer.events)
+
+    yield heard
+    await runtime.stop()
+
+
+class Failure(Exception):
+    pass
+
+
+def in_a_transaction(work: Callable[[], object], *, fails: bool = False) -> None:
+    with suppress(Failure), transaction.atomic():
+        work()
+        if fails:
+            raise Failure
+
+
+def golden(envelope: dict[str, Any], position: Position) -> bytes:
+    """Return the frame of an envelope that was typed by hand."""
+    seconds, microseconds = divmod(position.seq, 10**6)
+    day = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    id = f"{position.epoch}:{position.seq}"
+    filled = envelope | {"id": id, "ts": f"{day}.{microseconds:06}Z"}
+    assert filled.keys() == envelope.keys()
+    data = json.dumps(filled, ensure_ascii=False, separators=(",", ":"))
+    return f"event: {envelope['type']}\nid: {id}\ndata: {data}\n\n".encode()
+
+
+# A28
+@pytest.mark.parametrize("case", ENVELOPES)
+async def test_coroutine_function_and_rest_publish_the_same_frame(
+    heard: Heard, settings: Settings, case: dict[str, Any]
+) -> None:
+    operation, arguments = case["operation"], case["arguments"]
+    settings.SSE_API_KEY, settings.SSE_API_RATE = "key", 0
+
+    first = await getattr(ComponentDispatcher, operation)(GROUP, **arguments)
+    plain = getattr(ComponentDispatcher.sync, operation)
+    second = await asyncio.to_thread(plain, GROUP, **arguments)
+    answer = await AsyncClient().post(
+        f"/api/v1/groups/{GROUP}/{operation.replace('_', '-')}",
+        json.dumps(arguments),
+        "application/json",
+        headers={"X-API-Key": "key"},
+    )
+
+    events = await heard()
+    ids = [str(event.position) for event in events]
+    assert ids == [str(first.position), str(second.position), answer.json()["id"]]
+    for event in events:
+        assert wire.event(event).sse == golden(case["envelope"], event.position)
+        assert event.position.epoch.isalnum()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_every_operation_can_be_awaited(heard: Heard, operation: str) -> None:
+    publish = getattr(ComponentDispatcher, operation)
+    published = await publish(GROUP, *MORE.get(operation, ()))
+    (event,) = await heard()
+    assert (event.group, event.type) == (GROUP, TYPES[operation])
+    assert published == Published(event.position, duplicate=False)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_every_operation_can_be_called_from_a_thread(
+    heard: Heard, operation: str
+) -> None:
+    publish = getattr(ComponentDispatcher.sync, operation)
+    published = await asyncio.to_thread(publish, GROUP, *MORE.get(operation, ()))
+    (event,) = await heard()
+    assert (event.group, event.type) == (GROUP, TYPES[operation])
+    assert published == Published(event.position, duplicate=False)
+
+
+async def test_the_function_can_be_called_on_the_loop_too(heard: Heard) -> None:
+    published = ComponentDispatcher.sync.data_changed(GROUP, {"headline": "Hello"})
+    assert [event.position for event in await heard()] == [published.position]
+
+
+async def test_a_coroutine_can_be_called_through_async_to_sync(heard: Heard) -> None:
+    publish = async_to_sync(ComponentDispatcher.data_changed)
+    published = await asyncio.to_thread(publish, GROUP, {"headline": "Hello"})
+    (event,) = await heard()
+    assert event.position == published.position
+    assert json.loads(event.payload)["data"] == {"headline": "Hello"}
+
+
+async def test_an_event_of_ones_own_carries_any_payload(heard: Heard) -> None:
+    await ComponentDispatcher.publish(GROUP, "stock", [1, "two", None], sender="t.r")
+    (event,) = await heard()
+    assert (event.type, event.sender) == ("stock", "t.r")
+    assert json.loads(event.payload) == [1, "two", None]
+
+
+async def test_what_a_thread_publishes_is_heard_on_the_loop(heard: Heard) -> None:
+    feed = await runtime.broker().feed()
+    await feed.subscribe([GROUP])
+    batches = aiter(feed)
+    listening = asyncio.ensure_future(anext(batches))
+    published = await asyncio.to_thread(ComponentDispatcher.sync.data_changed, GROUP)
+    (delivery,) = await listening
+    assert isinstance(delivery, Delivery)
+    assert delivery.event.position == published.position
+    await feed.close()
+
+
+# A24
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("group", INVALID_GROUPS)
+async def test_a_group_of_no_valid_name_is_refused_in_every_way(
+    heard: Heard, operation: str, group: Any
+) -> None:
+    more = MORE.get(operation, ())
+    with pytest.raises(InvalidGroup):
+        await getattr(ComponentDispatcher, operation)(group, *more)
+    with pytest.raises(ValueError, match=r"group|pattern"):
+        getattr(ComponentDispatcher.sync, operation)(group, *more)
+    with pytest.raises(ValueError, match=r"group|pattern"):
+        getattr(ComponentDispatcher.on_commit, operation)(group, *more)
+    assert await heard() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"data": {"object": object()}}, InvalidPayload),
+        ({"data": {"text": 70_000 * "x"}}, PayloadTooLarge),
+        ({"sender": "no request"}, InvalidEvent),
+    ],
+)
+async def test_mistakes_are_raised_at_once_also_before_commit(
+    heard: Heard, arguments: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await ComponentDispatcher.data_changed(GROUP, **arguments)
+    with pytest.raises(error):
+        ComponentDispatcher.sync.data_changed(GROUP, **arguments)
+    with pytest.raises(error):
+        ComponentDispatcher.on_commit.data_changed(GROUP, **arguments)
+    assert await heard() == []
+
+
+# A42
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_what_is_for_after_commit_is_published_then(
+    heard: Heard, operation: str
+) -> None:
+    def work() -> None:
+        getattr(ComponentDispatcher.on_commit, operation)(
+            GROUP, *MORE.get(operation, ())
+        )
+        ComponentDispatcher.sync.notify(GROUP, "before commit")
+
+    await asyncio.to_thread(in_a_transaction, work)
+    first, second = await heard()
+    assert json.loads(first.payload)["event_name"] == "before commit"
+    assert second.type == TYPES[operation]
+
+
+# A42
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_what_is_rolled_back_is_not_published(
+    heard: Heard, operation: str
+) -> None:
+    def work() -> None:
+        publish = getattr(ComponentDispatcher.on_commit, operation)
+        publish(GROUP, *MORE.get(operation, ()))
+
+    def fail() -> None:
+        in_a_transaction(work, fails=True)
+
+    await asyncio.to_thread(fail)
+    assert await heard() == []
+
+
+# A42
+@pytest.mark.django_db(transaction=True)
+async def test_of_savepoints_only_those_kept_publish(heard: Heard) -> None:
+    def notify(name: str) -> None:
+        ComponentDispatcher.on_commit.notify(GROUP, name)
+
+    def work() -> None:
+        notify("first")
+        in_a_transaction(lambda: notify("rolled back"), fails=True)
+        in_a_transaction(lambda: notify("kept"))
+
+    await asyncio.to_thread(in_a_transaction, work)
+    names = [json.loads(event.payload)["event_name"] for event in await heard()]
+    assert names == ["first", "kept"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_outside_of_a_transaction_commit_is_now(heard: Heard) -> None:
+    await asyncio.to_thread(ComponentDispatcher.on_commit.data_changed, GROUP)
+    assert len(await heard()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_is_for_after_commit_is_written_down_before(heard: Heard) -> None:
+    data = {"headline": "as it was"}
+
+    def work() -> None:
+        ComponentDispatcher.on_commit.data_changed(GROUP, data)
+        data["headline"] = "changed later"
+
+    await asyncio.to_thread(in_a_transaction, work)
+    (event,) = await heard()
+    assert json.loads(event.payload)["data"] == {"headline": "as it was"}
+
+
+# A12, A38
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_without_a_hub_the_error_names_the_setting(operation: str) -> None:
+    more = MORE.get(operation, ())
+    named = r"SSE_COMPONENTS\['BROKER_URL'\]"
+    with pytest.raises(BrokerUnavailable, match=named):
+        await getattr(ComponentDispatcher, operation)(GROUP, *more)
+    with pytest.raises(BrokerUnavailable, match=named):
+        getattr(ComponentDispatcher.sync, operation)(GROUP, *more)
+
+
+async def test_after_the_hub_has_stopped_nothing_can_be_published() -> None:
+    await runtime.start()
+    await ComponentDispatcher.data_changed(GROUP)
+    await runtime.stop()
+    with pytest.raises(BrokerUnavailable):
+        await ComponentDispatcher.data_changed(GROUP)
+
+
+# A45
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_without_a_hub_a_commit_succeeds_and_the_error_is_logged(
+    operation: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish = getattr(ComponentDispatcher.on_commit, operation)
+    in_a_transaction(lambda: publish(GROUP, *MORE.get(operation, ())))
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert "BROKER_URL" in caplog.text

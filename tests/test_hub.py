@@ -1,0 +1,499 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection
+from typing import Any
+
+import pytest
+
+from sse_components import wire
+from sse_components.brokers.base import Feed, Resumption
+from sse_components.brokers.memory import MemoryBroker, MemoryFeed
+from sse_components.errors import BrokerUnavailable
+from sse_components.events import Draft, Position
+from sse_components.hub import LINGER_SECONDS, PAGE_EVENTS, STUCK_SECONDS, Hub
+from sse_components.ring import MAX_FRAMES
+from sse_components.subscriber import MAX_PENDING, Subscriber
+from sse_components.wire import Frame
+from tests.transports import Recorder
+
+
+class RecordingFeed(MemoryFeed):
+    """Answers a turn of the loop late, as a feed with a network does."""
+
+    subscribed: list[set[str]]
+    unsubscribed: list[set[str]]
+    away = False
+
+    async def subscribe(self, names: Collection[str]) -> Position:
+        await asyncio.sleep(0)
+        if self.away:
+            raise BrokerUnavailable("away")
+        self.subscribed.append(set(names))
+        return await super().subscribe(names)
+
+    async def unsubscribe(self, names: Collection[str]) -> None:
+        await asyncio.sleep(0)
+        self.unsubscribed.append(set(names))
+        await super().unsubscribe(names)
+
+
+class RecordingBroker(MemoryBroker):
+    def __init__(self, **limits: Any) -> None:
+        super().__init__(**limits)
+        self.resumed: list[Position] = []
+        self.away = False
+        self.heard: RecordingFeed
+
+    async def feed(self) -> Feed:
+        self.heard = RecordingFeed(self, asyncio.get_running_loop())
+        self.heard.subscribed, self.heard.unsubscribed = [], []
+        self._feeds.add(self.heard)
+        return self.heard
+
+    async def resume(
+        self, cursor: Position, names: Collection[str], limit: int
+    ) -> Resumption:
+        await asyncio.sleep(0)
+        if self.away:
+            raise BrokerUnavailable("away")
+        self.resumed.append(cursor)
+        return await super().resume(cursor, names, limit)
+
+    def put(self, group: str, count: int = 1, size: int = 0) -> list[Position]:
+        payload = b'"%b"' % (b"x" * size)
+        drafts = [Draft(group, "test", payload)] * count
+        return [one.position for one in self.publish(drafts)]
+
+
+def _greeting(id: Position | None) -> Frame:
+    return wire.stream_open(
+        id,
+        connection="c",
+        groups=[],
+        denied=[],
+        keep_alive=15,
+        retry=2000,
+        expires=None,
+    )
+
+
+class World:
+    def __init__(self, **limits: Any) -> None:
+        self.broker = RecordingBroker(**limits)
+        self.hub = Hub(self.broker)
+
+    async def open(
+        self, *names: str, cursor: Position | None = None
+    ) -> tuple[Recorder, Subscriber]:
+        transport = Recorder()
+        subscriber = await self.hub.open(transport, names, cursor, _greeting)
+        return transport, subscriber
+
+    async def settle(self) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    world = World()
+    await world.hub.start()
+    yield world
+    await world.hub.close()
+
+
+def _ids(transport: Recorder) -> list[str]:
+    return [event["id"] for event in transport.events if event["type"] == "test"]
+
+
+def _texts(positions: list[Position]) -> list[str]:
+    return [str(position) for position in positions]
+
+
+# Opening.
+
+
+async def test_without_a_cursor_a_stream_begins_at_the_present(world: World) -> None:
+    world.broker.put("a")
+    transport, _ = await world.open("a")
+    opened, complete = transport.events
+    assert (opened["type"], complete["type"]) == ("stream-open", "keep-alive")
+    assert opened["id"] == complete["id"]
+    positions = world.broker.put("a", 2)
+    await world.settle()
+    assert _ids(transport) == _texts(positions)
+
+
+async def test_with_a_cursor_a_stream_begins_with_what_was_missed(
+    world: World,
+) -> None:
+    cursor = world.hub.position
+    positions = world.broker.put("a", 3)
+    transport, _ = await world.open("a", cursor=cursor)
+    assert transport.types == ["stream-open", *["test"] * 3, "keep-alive"]
+    assert transport.events[0]["id"] == str(cursor)
+    assert _ids(transport) == _texts(positions)
+    assert wire.parse_cursor(transport.events[-1]["id"]).seq >= positions[-1].seq
+
+
+async def test_an_unusable_cursor_resets_all_groups_at_the_present(
+    world: World,
+) -> None:
+    world.broker.put("a")
+    transport, _ = await world.open("b", "a", cursor=Position("other", 1))
+    assert transport.types == ["stream-open", "stream-reset", "keep-alive"]
+    opened, reset, _ = transport.events
+    assert "id" not in opened
+    assert reset["groups"] == reset["channels"] == ["a", "b"]
+    assert wire.parse_cursor(reset["id"]).epoch == world.hub.position.epoch
+
+
+async def test_a_cursor_from_the_future_is_unusable_even_for_a_group_in_memory(
+    world: World,
+) -> None:
+    await world.open("a")
+    await world.settle()
+    now = world.hub.position
+    future = Position(now.epoch, now.seq + 3_600_000_000)
+    transport, _ = await world.open("a", cursor=future)
+    assert transport.types == ["stream-open", "stream-reset", "keep-alive"]
+    positions = world.broker.put("a")
+    await world.settle()
+    assert _ids(transport) == _texts(positions)
+
+
+async def test_a_group_whose_history_is_too_short_is_reset_alone() -> None:
+    world = World(history_size=2)
+    await world.hub.start()
+    cursor = world.hub.position
+    world.broker.put("a", 3)
+    positions = world.broker.put("b", 2)
+    transport, _ = await world.open("a", "b", cursor=cursor)
+    types = ["stream-open", "stream-reset", "test", "test", "keep-alive"]
+    assert transport.types == types
+    opened, reset, *_ = transport.events
+    assert opened["id"] == str(cursor)
+    assert reset["groups"] == ["a"]
+    assert "id" not in reset
+    assert _ids(transport) == _texts(positions)
+    await world.hub.close()
+
+
+async def test_much_that_was_missed_is_read_in_pages(world: World) -> None:
+    cursor = world.hub.position
+    positions = world.broker.put("a", 3 * PAGE_EVENTS + 1)
+    transport, _ = await world.open("a", cursor=cursor)
+    assert _ids(transport) == _texts(positions)
+    assert len(world.broker.resumed) == 4
+
+
+async def test_a_replay_from_memory_writes_no_more_at_once_than_may_be_pending(
+    world: World,
+) -> None:
+    await world.open("a")
+    cursor = world.hub.position
+    positions = world.broker.put("a", 10, MAX_PENDING // 5)
+    await world.settle()
+    transport, _ = await world.open("a", cursor=cursor)
+    assert _ids(transport)[-3:] == _texts(positions)[-3:]
+    assert transport.writes == 2
+
+
+# A5
+async def test_those_who_come_back_at_once_are_served_without_the_broker(
+    world: World,
+) -> None:
+    await world.open("a")
+    positions = world.broker.put("a", 100)
+    await world.settle()
+    world.broker.resumed.clear()
+    transport, _ = await world.open("a", cursor=positions[0])
+    assert _ids(transport) == _texts(positions[1:])
+    assert world.broker.resumed == []
+
+
+async def test_memory_that_has_given_way_sends_them_to_the_broker(
+    world: World,
+) -> None:
+    await world.open("a")
+    positions = world.broker.put("a", MAX_FRAMES + 1)
+    await world.settle()
+    world.broker.resumed.clear()
+    await world.open("a", cursor=positions[0])
+    assert world.broker.resumed == []
+    start = Position(positions[0].epoch, positions[0].seq - 1)
+    transport, _ = await world.open("a", cursor=start)
+    assert world.broker.resumed[0] == start
+    assert "stream-reset" in transport.types  # history_size is below MAX_FRAMES
+
+
+# Subscribing.
+
+
+async def test_two_who_want_a_new_group_at_once_both_hear_it(world: World) -> None:
+    (one, _), (other, _) = await asyncio.gather(world.open("a"), world.open("a"))
+    positions = world.broker.put("a")
+    await world.settle()
+    assert _ids(one) == _ids(other) == _texts(positions)
+    assert world.broker.heard.subscribed == [{"a"}]
+
+
+async def test_a_group_is_heard_for_a_while_after_its_last_subscriber(
+    world: World,
+) -> None:
+    _, subscriber = await world.open("a", "b")
+    await world.hub.leave(subscriber)
+    now = time.monotonic()
+    world.hub._let_go(now + LINGER_SECONDS - 1)
+    await world.settle()
+    assert world.broker.heard.unsubscribed == []
+    world.hub._let_go(now + LINGER_SECONDS + 1)
+    await world.settle()
+    assert world.broker.heard.unsubscribed == [{"a", "b"}]
+
+
+async def test_who_comes_back_in_that_while_keeps_the_group(world: World) -> None:
+    _, subscriber = await world.open("a")
+    await world.hub.leave(subscriber)
+    transport, _ = await world.open("a")
+    world.hub._let_go(time.monotonic() + LINGER_SECONDS + 1)
+    await world.settle()
+    positions = world.broker.put("a")
+    await world.settle()
+    assert _ids(transport) == _texts(positions)
+    assert world.broker.heard.unsubscribed == []
+
+
+async def test_who_comes_just_as_a_group_is_let_go_hears_it(world: World) -> None:
+    _, subscriber = await world.open("a")
+    await world.hub.leave(subscriber)
+    world.hub._let_go(time.monotonic() + LINGER_SECONDS + 1)
+    transport, _ = await world.open("a")  # before the feed has unsubscribed
+    await world.settle()
+    positions = world.broker.put("a")
+    await world.settle()
+    assert _ids(transport) == _texts(positions)
+
+
+async def test_a_broker_that_is_away_ends_the_stream_for_now(world: World) -> None:
+    world.broker.heard.away = True
+    transport, _ = await world.open("a")
+    assert transport.types == ["stream-close"]
+    assert transport.events[0]["reason"] == "unavailable"
+    assert transport.events[0]["retry"] >= 500
+    world.broker.heard.away = False
+    transport, _ = await world.open("a")
+    positions = world.broker.put("a")
+    await world.settle()
+    assert _ids(transport) == _texts(positions)
+
+
+async def test_a_broker_that_can_not_be_read_ends_the_stream_for_now(
+    world: World,
+) -> None:
+    world.broker.away = True
+    stale = Position(world.hub.position.epoch, 1)
+    transport, _ = await world.open("a", cursor=stale)
+    assert transport.types == ["stream-close"]
+
+
+async def test_a_deserted_group_of_a_failed_subscription_takes_no_other_along(
+    world: World,
+) -> None:
+    world.broker.heard.away = True
+    _, failed = await world.open("a")
+    await world.hub.leave(failed)
+    world.broker.heard.away = False
+    transport, _ = await world.open("a")
+    world.hub._let_go(time.monotonic() + LINGER_SECONDS + 1)
+    await world.settle()
+    positions = world.broker.put("a")
+    await world.settle()
+    assert _ids(transport) == _texts(positions)
+
+
+# Fan-out.
+
+
+# A61
+async def test_an_event_under_a_group_and_a_pattern_comes_once(world: World) -> None:
+    transport, _ = await world.open("demo.todo.7", "demo.todo.*")
+    positions = world.broker.put("demo.todo.7", 2) + world.broker.put("demo.todo.8")
+    await world.settle()
+    assert _ids(transport) == _texts(positions)
+
+
+async def test_an_event_is_encoded_once_for_all(world: World) -> None:
+    opened = [await world.open(name) for name in ["a.1", "a.1", "a.*"]]
+    world.broker.put("a.1")
+    await world.settle()
+    assert len({id(transport.written[-1]) for transport, _ in opened}) == 1
+
+
+async def test_what_is_published_in_one_turn_is_written_at_once(world: World) -> None:
+    transport, _ = await world.open("a", "b")
+    writes = transport.writes
+    for _ in range(50):
+        world.broker.put("a")
+        world.broker.put("b")
+    await world.settle()
+    assert len(_ids(transport)) == 100
+    assert transport.writes == writes + 1
+
+
+# A7
+async def test_a_burst_to_one_group_arrives_whole(world: World) -> None:
+    transport, _ = await world.open("a")
+    positions = world.broker.put("a", 1000, 1000)
+    await transport.until(lambda: len(_ids(transport)) == 1000)
+    assert _ids(transport) == _texts(positions)
+
+
+async def test_those_who_left_are_sent_nothing(world: World) -> None:
+    transport, subscriber = await world.open("a")
+    await world.hub.leave(subscriber)
+    world.broker.put("a")
+    await world.settle()
+    assert _ids(transport) == []
+    assert world.hub.connections == 0
+
+
+# Slow clients.
+
+
+# A8
+async def test_a_client_that_does_not_read_holds_up_nobody_and_misses_nothing(
+    world: World,
+) -> None:
+    (slow, subscriber), (fast, _) = await world.open("a"), await world.open("a")
+    slow.door.clear()
+    positions = []
+    for _ in range(40):
+        positions += world.broker.put("a", 1, MAX_PENDING // 20)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    await world.settle()
+    assert _ids(fast) == _texts(positions)
+    assert _ids(slow) == []
+    assert sum(len(frame.sse) for frame in subscriber.pending) <= MAX_PENDING
+    slow.door.set()
+    await world.settle()
+    assert _ids(slow) == _texts(positions)
+    assert "stream-reset" not in slow.types
+    later = world.broker.put("a")
+    await world.settle()
+    assert _ids(slow) == _texts(positions + later)
+
+
+async def test_a_client_that_is_too_slow_for_the_history_is_reset() -> None:
+    world = World(history_size=10)
+    await world.hub.start()
+    slow, _ = await world.open("a")
+    slow.door.clear()
+    for _ in range(100):
+        world.broker.put("a", 1, MAX_PENDING // 8)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    await world.settle()
+    slow.door.set()
+    await world.settle()
+    assert slow.types.count("stream-reset") == 1
+    later = world.broker.put("a")
+    await world.settle()
+    assert _ids(slow)[-1:] == _texts(later)
+    await world.hub.close()
+
+
+async def test_a_client_that_takes_nothing_for_long_is_cut(world: World) -> None:
+    transport, _ = await world.open("a")
+    transport.door.clear()
+    world.broker.put("a")
+    await world.settle()
+    world.hub._keep_all_alive(time.monotonic() + STUCK_SECONDS - 1)
+    assert not transport.aborted
+    world.hub._keep_all_alive(time.monotonic() + STUCK_SECONDS + 1)
+    assert transport.aborted
+
+
+# Keep-alives.
+
+
+# A3
+async def test_a_silent_stream_gets_keep_alives_that_move_its_cursor(
+    world: World,
+) -> None:
+    transport, _ = await world.open("a")
+    await world.broker.heard.probe()
+    await world.settle()
+    world.hub._keep_all_alive(time.monotonic() + 16)
+    assert transport.types == ["stream-open", "keep-alive", "keep-alive"]
+    assert transport.events[-1]["id"] == str(world.hub.position)
+    assert world.hub.position.seq > wire.parse_cursor(transport.events[0]["id"]).seq
+
+
+async def test_a_keep_alive_never_moves_a_cursor_back(world: World) -> None:
+    now = world.hub.position
+    ahead = await world.broker.position()
+    transport, _ = await world.open("a", cursor=ahead)
+    assert now.seq < ahead.seq
+    world.hub._keep_all_alive(time.monotonic() + 16)
+    seqs = [wire.parse_cursor(event["id"]).seq for event in transport.events]
+    assert seqs == sorted(seqs)
+
+
+async def test_the_timer_probes_and_keeps_alive() -> None:
+    broker = RecordingBroker()
+    hub = Hub(broker, keep_alive=0.05)
+    await hub.start()
+    start = hub.position
+    transport = Recorder()
+    await hub.open(transport, ["a"], None, _greeting)
+    await transport.until(lambda: transport.types.count("keep-alive") >= 4)
+    assert hub.position.seq > start.seq
+    await hub.close()
+
+
+# The end.
+
+
+async def test_a_drain_tells_everybody_when_to_come_back(world: World) -> None:
+    opened = [await world.open("a") for _ in range(50)]
+    task = asyncio.create_task(world.hub.drain(5))
+    await world.settle()
+    closes = [transport.events[-1] for transport, _ in opened]
+    assert {close["reason"] for close in closes} == {"shutdown"}
+    retries = {close["retry"] for close in closes}
+    assert len(retries) > 10
+    assert all(500 <= retry <= 3000 for retry in retries)
+    assert all(transport.ended for transport, _ in opened)
+    for _, subscriber in opened:
+        await world.hub.leave(subscriber)
+    await asyncio.wait_for(task, 1)
+    assert not any(transport.aborted for transport, _ in opened)
+
+
+async def test_a_drain_cuts_those_who_take_nothing(world: World) -> None:
+    transport, subscriber = await world.open("a")
+    transport.door.clear()
+    world.broker.put("a")
+    await world.settle()
+    await asyncio.wait_for(world.hub.drain(0.01), 5)
+    assert transport.aborted
+    await world.hub.leave(subscriber)
+
+
+async def test_who_comes_during_a_drain_is_sent_away(world: World) -> None:
+    await world.hub.drain(0.01)
+    transport, _ = await world.open("a")
+    assert transport.types == ["stream-close"]
+
+
+async def test_closing_the_hub_cuts_what_is_open() -> None:
+    world = World()
+    await world.hub.start()
+    transport, _ = await world.open("a")
+    await world.hub.close()
+    assert transport.aborted
+    assert world.hub.connections == 0

@@ -1,0 +1,740 @@
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import SessionBase
+from django.test import Client
+from pytest_django import Settings
+
+from sse_components import ComponentDispatcher, runtime
+from sse_components.asgi import Application, get_asgi_application
+from sse_components.groups import session_group
+from tests.clients import Received
+from tests.communicator import Exchange, request, scope
+
+DATABASE = pytest.mark.django_db(transaction=True)
+ALIEN = "0badcafe:1763799845123456"
+"""A cursor of an epoch that the broker doesn't know."""
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[Application]:
+    """The project's application; a hub starts with its first stream."""
+    settings.SSE_API_KEY = "test-key"
+    yield get_asgi_application()
+    await runtime.stop()
+
+
+@pytest.fixture
+def user(transactional_db: None) -> User:
+    return User.objects.create_user("anna")
+
+
+@pytest.fixture
+def session_key(user: User, client: Client) -> str:
+    """The key of a session in which the user is logged in."""
+    client.force_login(user)
+    return str(client.cookies[django_settings.SESSION_COOKIE_NAME].value)
+
+
+@pytest.fixture
+def anonymous_key(transactional_db: None, client: Client) -> str:
+    session = client.session
+    session["cart"] = [1]
+    session.save()
+    return str(session.session_key)
+
+
+def cookie(key: str) -> dict[str, str]:
+    return {"Cookie": f"{django_settings.SESSION_COOKIE_NAME}={key}"}
+
+
+def asking(*names: str) -> str:
+    return "/sse/stream?" + "&".join(f"group={quote(name)}" for name in names)
+
+
+async def opened(exchange: Exchange) -> Received:
+    assert exchange.status == 200
+    event = await exchange.next()
+    assert event.type == "stream-open"
+    return event
+
+
+async def ended(exchange: Exchange, type: str) -> Any:
+    """Return the data of the one frame that a stream consists of."""
+    assert exchange.status == 200
+    assert exchange.headers["content-type"] == "text/event-stream"
+    (event,) = await exchange.rest()
+    assert event.type == type
+    return event.data
+
+
+# Frames
+
+
+async def test_a_stream_begins_with_retry_and_stream_open(app: Application) -> None:
+    async with request(app, asking("news.updates", "secret.plans")) as exchange:
+        await exchange.until("keep-alive")
+    assert re.fullmatch(
+        rb"retry: 2000\n\n"
+        rb"event: stream-open\n"
+        rb"id: (?P<id>[0-9a-f]{8}:[0-9]{16})\n"
+        rb'data: {"type":"stream-open","id":"(?P=id)","connection":"[\w-]{12}",'
+        rb'"groups":\["broadcast","news.updates"\],"denied":\["secret.plans"\],'
+        rb'"keep_alive":15,"retry":2000,"expires":null}\n\n'
+        rb"event: keep-alive\n"
+        rb"id: (?P<now>[0-9a-f]{8}:[0-9]{16})\n"
+        rb'data: {"type":"keep-alive","id":"(?P=now)"}\n\n',
+        exchange.body,
+    )
+
+
+async def test_no_proxy_may_keep_or_change_a_stream(app: Application) -> None:
+    async with request(app, "/sse/stream") as exchange:
+        assert exchange.headers == {
+            "content-type": "text/event-stream",
+            "cache-control": "no-cache, no-transform",
+            "x-accel-buffering": "no",
+        }
+
+
+async def test_an_event_is_one_frame_with_its_envelope(app: Application) -> None:
+    async with request(app, "/sse/groups/news.updates") as exchange:
+        await exchange.until("keep-alive")
+        begun = len(exchange.body)
+        published = await ComponentDispatcher.data_changed(
+            "news.updates", {"headline": "Ünïcode\n"}, sender="tab1.req1"
+        )
+        await exchange.next()
+    id = str(published.position)
+    ts = published.position.time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    assert exchange.body[begun:].decode() == (
+        "event: component.data_changed\n"
+        f"id: {id}\n"
+        f'data: {{"id":"{id}","type":"component.data_changed",'
+        '"group":"news.updates",'
+        '"payload":{"data":{"headline":"Ünïcode\\n"},"update":false},'
+        f'"sender":"tab1.req1","ts":"{ts}"}}\n\n'
+    )
+
+
+async def test_the_stream_of_a_group_carries_no_other_group(app: Application) -> None:
+    async with request(app, "/sse/groups/news.updates") as exchange:
+        assert (await opened(exchange)).data["groups"] == ["news.updates"]
+        await exchange.until("keep-alive")
+        await ComponentDispatcher.notify("broadcast", "not-for-it")
+        await ComponentDispatcher.notify("news.other", "not-for-it")
+        published = await ComponentDispatcher.notify("news.updates", "for-it")
+        assert (await exchange.next()).id == str(published.position)
+
+
+async def test_a_group_that_is_asked_for_twice_counts_once(app: Application) -> None:
+    names = ["news.a", "broadcast", "news.a", "secret.a", "secret.a"]
+    async with request(app, asking(*names)) as exchange:
+        data = (await opened(exchange)).data
+    assert data["groups"] == ["broadcast", "news.a"]
+    assert data["denied"] == ["secret.a"]
+
+
+async def test_a_pattern_group_can_be_asked_for(app: Application) -> None:
+    async with request(app, asking("news.*")) as exchange:
+        assert "news.*" in (await opened(exchange)).data["groups"]
+
+
+async def test_a_client_that_leaves_is_forgotten(app: Application) -> None:
+    hub = await runtime.start()
+    async with request(app, "/sse/stream") as exchange:
+        await opened(exchange)
+        assert hub.connections == 1
+    assert hub.connections == 0
+
+
+@pytest.mark.parametrize("target", ["/sse/stream", "/sse/groups/private"])
+async def test_a_send_that_fails_means_only_that_the_client_has_gone(
+    app: Application, target: str
+) -> None:
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            raise ConnectionResetError  # as ASGI 2.4 has it
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("the stream never opened")
+
+    hub = await runtime.start()
+    await app(scope(target), receive, send)
+    assert hub.connections == 0
+
+
+# Cursors
+
+
+async def test_an_own_cursor_comes_back_and_what_was_missed_follows(
+    app: Application,
+) -> None:
+    async with request(app, asking("news.updates")) as exchange:
+        cursor = (await opened(exchange)).id
+        assert cursor
+    missed = [
+        await ComponentDispatcher.notify("news.updates", f"n{number}")
+        for number in range(3)
+    ]
+    async with request(
+        app, asking("news.updates"), {"Last-Event-ID": cursor}
+    ) as exchange:
+        events = await exchange.until("keep-alive")
+    assert [event.type for event in events] == [
+        "stream-open", "notify", "notify", "notify", "keep-alive"
+    ]  # fmt: skip
+    assert [event.id for event in events[:4]] == [
+        cursor, *(str(published.position) for published in missed)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("parameter", ["lastEventId", "last_event_id"])
+async def test_the_cursor_may_stand_in_the_query(
+    app: Application, parameter: str
+) -> None:
+    here = await _position()
+    async with request(app, f"/sse/stream?{parameter}={quote(here)}") as exchange:
+        assert (await opened(exchange)).id == here
+
+
+@pytest.mark.parametrize("parameter", ["lastEventId", "last_event_id"])
+async def test_the_header_wins_over_the_query(app: Application, parameter: str) -> None:
+    here = await _position()
+    async with request(
+        app, f"/sse/stream?{parameter}={ALIEN}", {"Last-Event-ID": here}
+    ) as exchange:
+        assert (await opened(exchange)).id == here
+
+
+async def test_an_empty_cursor_is_none(app: Application) -> None:
+    async with request(
+        app, "/sse/stream?lastEventId=", {"Last-Event-ID": ""}
+    ) as exchange:
+        events = await exchange.until("keep-alive")
+    assert [event.type for event in events] == ["stream-open", "keep-alive"]
+    assert events[0].id
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        ALIEN,
+        "garbage",
+        "0:0",
+        ":",
+        "a:b",
+        "abc:-1",
+        "abc:01",
+        "abc:9007199254740992",
+        "abc:99999999999999999999999",
+        "abcdefghijklmnopq:1",
+        "Ünïcode:1",
+        "' OR 1=1 --",
+        "x" * 5000,
+    ],
+)
+async def test_an_unusable_cursor_resets_all_groups_from_the_brokers_position_on(
+    app: Application, cursor: str
+) -> None:
+    before = await _position()
+    async with request(
+        app, asking("news.updates"), {"Last-Event-ID": cursor}
+    ) as exchange:
+        first, reset, complete = await exchange.until("keep-alive")
+        await ComponentDispatcher.notify("news.updates", "live")
+        assert (await exchange.next()).type == "notify"
+    assert first.type == "stream-open"
+    assert first.id is None
+    assert "id" not in first.data
+    assert reset.type == "stream-reset"
+    assert reset.data == {
+        "type": "stream-reset",
+        "id": reset.id,
+        "groups": ["broadcast", "news.updates"],
+        "channels": ["broadcast", "news.updates"],
+    }
+    assert before <= (reset.id or "") <= (complete.id or "")
+    if cursor not in {":", "0:0"}:
+        assert cursor.encode() not in exchange.body
+
+
+async def test_a_cursor_from_the_future_is_unusable(app: Application) -> None:
+    epoch, _, seq = (await _position()).partition(":")
+    async with request(
+        app, "/sse/stream", {"Last-Event-ID": f"{epoch}:{int(seq) + 10**9}"}
+    ) as exchange:
+        first, reset, _ = await exchange.until("keep-alive")
+    assert first.id is None
+    assert reset.type == "stream-reset"
+
+
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        ("/sse/stream", {"Last-Event-ID": "error"}),
+        ("/sse/stream?lastEventId=error", {}),
+        ("/sse/groups/news.updates?last_event_id=error", {}),
+    ],
+)
+async def test_a_client_that_comes_back_with_error_is_stopped(
+    app: Application, target: str, headers: dict[str, str]
+) -> None:
+    async with request(app, target, headers) as exchange:
+        assert exchange.status == 204
+        assert await exchange.rest() == []
+        assert exchange.body == b""
+
+
+# Names
+
+INVALID = ["näws", "news updates", "news\nupdates", "x" * 201, "", "a..b", "*", "a/b"]
+
+
+# A24
+@pytest.mark.parametrize("name", INVALID)
+async def test_an_invalid_name_is_denied_and_the_others_go_on(
+    app: Application, name: str
+) -> None:
+    async with request(app, asking("news.updates", name)) as exchange:
+        event = await opened(exchange)
+        assert event.data["denied"] == [name]
+        assert event.data["groups"] == ["broadcast", "news.updates"]
+        await exchange.until("keep-alive")
+        await ComponentDispatcher.notify("news.updates", "still-alive")
+        assert (await exchange.next()).type == "notify"
+
+
+# A24
+@pytest.mark.parametrize("name", INVALID)
+async def test_a_stream_of_nothing_but_an_invalid_name_is_forbidden(
+    app: Application, name: str
+) -> None:
+    async with request(app, asking(name)) as exchange:
+        data = await ended(exchange, "stream-error")
+    assert data["condition"] == "forbidden"
+    assert data["groups"] == data["channels"] == [name]
+
+
+# A24
+async def test_a_name_in_bad_utf8_is_denied(app: Application) -> None:
+    async with request(app, "/sse/stream?group=%ff%fe&group=news.updates") as exchange:
+        assert (await opened(exchange)).data["denied"] == ["\ufffd\ufffd"]
+
+
+async def test_a_stream_error_has_an_id_that_stops_a_native_event_source(
+    app: Application,
+) -> None:
+    async with request(app, "/sse/groups/secret.plans") as exchange:
+        await ended(exchange, "stream-error")
+    assert exchange.body == (
+        b"event: stream-error\n"
+        b"id: error\n"
+        b'data: {"type":"stream-error","id":"error","condition":"forbidden",'
+        b'"text":"None of the groups asked for is allowed.",'
+        b'"groups":["secret.plans"],"channels":["secret.plans"]}\n\n'
+    )
+
+
+# A18
+async def test_a_denial_is_logged_without_the_names(
+    app: Application, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with request(app, asking("news.updates", "secret.plans")) as exchange:
+        await opened(exchange)
+    (record,) = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert record.name == "sse_components.stream"
+    assert record.getMessage() == "Denied 1 of 2 groups asked for"
+
+
+# A25
+async def test_more_groups_than_allowed_are_an_error(
+    app: Application, settings: Settings
+) -> None:
+    settings.SSE_COMPONENTS = {"PUBLIC_GROUPS": ["news.*"], "MAX_GROUPS": 3}
+    async with request(app, asking("news.1", "news.2", "news.3")) as exchange:
+        await opened(exchange)
+    async with request(app, asking("news.1", "news.2", "news.3", "news.4")) as exchange:
+        data = await ended(exchange, "stream-error")
+    assert data["condition"] == "too_many_groups"
+    assert "3" in data["text"]
+
+
+async def test_a_query_of_64_kib_is_read_and_a_longer_one_is_an_error(
+    app: Application,
+) -> None:
+    target = asking("news.updates") + "&x="
+    room = 64 * 1024 - len(target.partition("?")[2])
+    async with request(app, target + "x" * room) as exchange:
+        await opened(exchange)
+    async with request(app, target + "x" * (room + 1)) as exchange:
+        data = await ended(exchange, "stream-error")
+    assert data["condition"] == "bad_request"
+
+
+# A25
+async def test_a_stream_beyond_the_most_is_told_to_come_back(
+    app: Application, settings: Settings
+) -> None:
+    settings.SSE_COMPONENTS = {"MAX_STREAMS": 1}
+    async with request(app, "/sse/stream") as first:
+        await opened(first)
+        async with request(app, "/sse/stream") as second:
+            data = await ended(second, "stream-close")
+    assert data["reason"] == "busy"
+    assert 500 <= data["retry"] <= 3000
+    assert second.body.startswith(b"retry: %d\nevent: stream-close\n" % data["retry"])
+    async with request(app, "/sse/stream") as third:
+        await opened(third)
+
+
+async def test_a_stream_of_a_draining_process_is_told_to_come_back(
+    app: Application,
+) -> None:
+    hub = await runtime.start()
+    await hub.drain(0)
+    async with request(app, "/sse/stream") as exchange:
+        data = await ended(exchange, "stream-close")
+    assert data["reason"] == "shutdown"
+
+
+# Hosts, origins, methods
+
+
+@pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "a b", ""])
+async def test_a_host_that_django_would_refuse_is_400(
+    app: Application, host: str
+) -> None:
+    async with request(app, "/sse/stream", {"Host": host}) as exchange:
+        assert exchange.status == 400
+        await exchange.rest()
+    assert exchange.body == b"This host is not one of ours."
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://testserver:8001"},
+        {"Origin": "http://[::1"},
+        {"Origin": "http://testserver.evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+# A26
+@pytest.mark.parametrize("method", ["GET", "OPTIONS", "POST"])
+async def test_a_page_of_another_site_is_refused(
+    app: Application, headers: dict[str, str], method: str
+) -> None:
+    async with request(app, "/sse/stream", headers, method=method) as exchange:
+        assert exchange.status == 403
+        assert not any(name.startswith("access-control") for name in exchange.headers)
+        await exchange.rest()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "http://testserver"},
+        {"Origin": "https://testserver"},
+        {"Origin": "http://testserver:8000", "Host": "testserver:8000"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+)
+async def test_a_page_of_ours_is_served_without_cors(
+    app: Application, headers: dict[str, str]
+) -> None:
+    async with request(app, "/sse/stream", headers) as exchange:
+        await opened(exchange)
+        assert "access-control-allow-origin" not in exchange.headers
+
+
+FRIEND = {"Origin": "https://app.example", "Sec-Fetch-Site": "cross-site"}
+CORS = {
+    "access-control-allow-origin": "https://app.example",
+    "access-control-allow-credentials": "true",
+    "vary": "Origin",
+}
+
+
+async def test_an_allowed_origin_gets_the_headers_it_needs(
+    app: Application, settings: Settings
+) -> None:
+    settings.SSE_COMPONENTS = {"ALLOWED_ORIGINS": ["https://app.example"]}
+    async with request(app, "/sse/stream", FRIEND) as exchange:
+        await opened(exchange)
+        assert exchange.headers.items() >= CORS.items()
+    async with request(app, "/sse/stream?lastEventId=error", FRIEND) as exchange:
+        assert exchange.status == 204
+        assert exchange.headers == CORS
+
+
+async def test_an_allowed_origin_may_ask_beforehand(
+    app: Application, settings: Settings
+) -> None:
+    settings.SSE_COMPONENTS = {"ALLOWED_ORIGINS": ["https://app.example"]}
+    async with request(app, "/sse/stream", FRIEND, method="OPTIONS") as exchange:
+        assert exchange.status == 204
+        assert exchange.headers == CORS | {
+            "access-control-allow-methods": "GET",
+            "access-control-allow-headers": "authorization, last-event-id, x-api-key",
+        }
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "TRACE"])
+async def test_a_stream_is_read_with_get(app: Application, method: str) -> None:
+    async with request(app, "/sse/stream", method=method) as exchange:
+        assert exchange.status == 405
+        assert exchange.headers["allow"] == "GET, OPTIONS"
+
+
+# Who asks
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer test-key"},
+        {"Authorization": "bearer  test-key "},
+        {"X-API-Key": "test-key"},
+        {"X-API-Key": "test-key", "Authorization": "Basic YTpi"},
+    ],
+)
+async def test_an_api_key_opens_what_it_asks_for_and_nothing_else(
+    app: Application, headers: dict[str, str]
+) -> None:
+    async with request(app, asking("secret.plans"), headers) as exchange:
+        assert (await opened(exchange)).data["groups"] == ["secret.plans"]
+
+
+async def test_an_api_key_of_all_groups_has_no_reserved_one(app: Application) -> None:
+    names = ["broadcast", "users", "auth.user.7", "session.h-x", "presence.users"]
+    async with request(
+        app, asking("secret.plans", *names), {"X-API-Key": "test-key"}
+    ) as exchange:
+        assert (await opened(exchange)).data["denied"] == names
+
+
+@pytest.mark.parametrize("key", ["test-kex", "test-ke", "test-key1", "ÿ", "x" * 5000])
+async def test_a_wrong_api_key_is_forbidden(app: Application, key: str) -> None:
+    async with request(
+        app, asking("news.updates"), {"Authorization": f"Bearer {key}"}
+    ) as exchange:
+        data = await ended(exchange, "stream-error")
+    assert data["condition"] == "forbidden"
+    assert key.encode() not in exchange.body
+
+
+# A16
+async def test_a_visitor_without_a_session_is_in_broadcast(app: Application) -> None:
+    async with request(app, "/sse/stream") as exchange:
+        assert (await opened(exchange)).data["groups"] == ["broadcast"]
+
+
+# A16
+@DATABASE
+async def test_an_anonymous_session_has_its_group(
+    app: Application, anonymous_key: str
+) -> None:
+    async with request(app, "/sse/stream", cookie(anonymous_key)) as exchange:
+        groups = (await opened(exchange)).data["groups"]
+    assert groups == ["broadcast", session_group(anonymous_key)]
+
+
+# A15
+@DATABASE
+async def test_a_user_is_in_the_automatic_groups(
+    app: Application, user: User, session_key: str
+) -> None:
+    own = session_group(session_key)
+    async with request(app, "/sse/stream", cookie(session_key)) as exchange:
+        groups = (await opened(exchange)).data["groups"]
+        assert groups == ["broadcast", "users", f"auth.user.{user.pk}", own]
+        await exchange.until("keep-alive")
+        for group in ["broadcast", "users", f"auth.user.{user.pk}"]:
+            await ComponentDispatcher.notify(group, "hello")
+            assert (await exchange.next()).data["group"] == group
+        await ComponentDispatcher.notify(f"session.{session_key}", "hello")
+        assert (await exchange.next()).data["group"] == own
+
+
+@DATABASE
+async def test_a_session_that_nobody_has_is_nobodys(app: Application) -> None:
+    async with request(app, "/sse/stream", cookie("x" * 32)) as exchange:
+        assert (await opened(exchange)).data["groups"] == ["broadcast"]
+
+
+# A22
+@DATABASE
+async def test_the_session_key_is_neither_sent_nor_logged(
+    app: Application, session_key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    target = asking("news.updates", "secret.plans")
+    async with request(app, target, cookie(session_key)) as exchange:
+        await exchange.until("keep-alive")
+        await ComponentDispatcher.notify(f"session.{session_key}", "hello")
+        await exchange.until("notify")
+    assert session_key.encode() not in exchange.body
+    assert caplog.text
+    assert session_key not in caplog.text
+
+
+# A21
+@DATABASE
+async def test_a_user_has_their_own_private_groups_and_nobody_elses(
+    app: Application, user: User, session_key: str
+) -> None:
+    mine = f"auth.user.{user.pk}.notifications"
+    others = [
+        f"auth.user.{user.pk + 1}.notifications",
+        f"auth.user.{user.pk + 1}",
+        f"auth.user.{user.pk}1.notifications",
+        "auth.user.*",
+        f"session.{session_key}",
+    ]
+    async with request(app, asking(mine, *others), cookie(session_key)) as exchange:
+        data = (await opened(exchange)).data
+    assert mine in data["groups"]
+    assert data["denied"] == others
+
+
+@DATABASE
+async def test_the_stream_of_a_users_own_group_needs_the_session(
+    app: Application, user: User, session_key: str
+) -> None:
+    target = f"/sse/groups/auth.user.{user.pk}"
+    async with request(app, target, cookie(session_key)) as exchange:
+        assert (await opened(exchange)).data["groups"] == [f"auth.user.{user.pk}"]
+    async with request(app, target) as exchange:
+        assert (await ended(exchange, "stream-error"))["condition"] == "forbidden"
+
+
+async def test_nobody_is_looked_up_for_the_stream_of_a_public_group(
+    app: Application,
+) -> None:
+    # Without the mark for it, a look into the database fails.
+    async with request(app, "/sse/groups/news.updates", cookie("x" * 32)) as exchange:
+        await opened(exchange)
+
+
+class SessionStore(SessionBase):
+    """Of a store that is away."""
+
+    def load(self) -> dict[str, Any]:
+        raise ConnectionError("The store of sessions is away")
+
+
+async def test_a_session_that_cannot_be_looked_up_is_unavailable_for_now(
+    app: Application, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.SESSION_ENGINE = __name__
+    async with request(app, "/sse/stream", cookie("x" * 32)) as exchange:
+        data = await ended(exchange, "stream-close")
+    assert data["reason"] == "unavailable"
+    assert data["retry"] >= 500
+    assert "A session could not be looked up" in caplog.text
+    assert "x" * 32 not in caplog.text.replace(__file__, "")
+
+
+# AUTHORIZE
+
+Question = tuple[Any, str, bool]
+
+
+class Judge:
+    """Records what it is asked, and where."""
+
+    def __init__(self) -> None:
+        self.questions: list[Question] = []
+        self.threads: set[threading.Thread] = set()
+
+    def answer(self, user: Any, group: str, rendered: bool) -> bool | None:
+        self.questions.append((user, group, rendered))
+        self.threads.add(threading.current_thread())
+        return {"room.yes": True, "room.no": False}.get(group)
+
+    async def aanswer(self, user: Any, group: str, rendered: bool) -> bool | None:
+        return self.answer(user, group, rendered)
+
+
+@pytest.mark.parametrize("way", ["answer", "aanswer"])
+async def test_authorize_is_asked_about_names_and_none_is_no(
+    app: Application, settings: Settings, way: str
+) -> None:
+    judge = Judge()
+    settings.SSE_COMPONENTS = {"AUTHORIZE": getattr(judge, way)}
+    async with request(
+        app, asking("room.yes", "room.no", "room.other", "not a name", "users")
+    ) as exchange:
+        data = (await opened(exchange)).data
+    assert data["groups"] == ["broadcast", "room.yes"]
+    assert data["denied"] == ["room.no", "room.other", "not a name", "users"]
+    assert judge.questions == [
+        (None, "room.yes", False),
+        (None, "room.no", False),
+        (None, "room.other", False),
+    ]
+    on_the_loop = threading.current_thread() in judge.threads
+    assert on_the_loop is (way == "aanswer")
+
+
+@DATABASE
+async def test_authorize_is_told_the_user(
+    app: Application, settings: Settings, user: User, session_key: str
+) -> None:
+    judge = Judge()
+    settings.SSE_COMPONENTS = {"AUTHORIZE": judge.answer}
+    async with request(app, asking("room.yes"), cookie(session_key)) as exchange:
+        assert "room.yes" in (await opened(exchange)).data["groups"]
+    assert judge.questions == [(user, "room.yes", False)]
+
+
+def _raises(user: Any, group: str, rendered: bool) -> bool:
+    raise LookupError("a bug in AUTHORIZE")
+
+
+async def _araises(user: Any, group: str, rendered: bool) -> bool:
+    raise LookupError("a bug in AUTHORIZE")
+
+
+@pytest.mark.parametrize("authorize", [_raises, _araises])
+async def test_an_authorize_that_raises_counts_as_a_no(
+    app: Application,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    authorize: Callable[..., Any],
+) -> None:
+    settings.SSE_COMPONENTS = {"AUTHORIZE": authorize}
+    async with request(app, asking("room.yes")) as exchange:
+        data = await ended(exchange, "stream-error")
+    assert data["condition"] == "forbidden"
+    assert "a bug in AUTHORIZE" in caplog.text
+    assert "a bug in AUTHORIZE" not in exchange.body.decode()
+
+
+@pytest.mark.parametrize("answer", [1, "yes", [True]])
+async def test_only_true_is_a_yes_of_authorize(
+    app: Application, settings: Settings, answer: object
+) -> None:
+    settings.SSE_COMPONENTS = {"AUTHORIZE": lambda user, group, rendered: answer}
+    async with request(app, asking("room.yes")) as exchange:
+        await ended(exchange, "stream-error")
+
+
+async def _position() -> str:
+    """Return where the broker is, once a hub hears it."""
+    await runtime.start()
+    return str(await runtime.broker().position())
