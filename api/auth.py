@@ -30,7 +30,7 @@ class Bearer(HttpBearer):
         return self.authenticate(request, key) if kind.lower() == "bearer" else None
 
     def authenticate(self, request: HttpRequest, token: str) -> Integrator | None:
-        return integrator(token)
+        return integrator(token.strip())  # RFC 9110 11.4: 1*SP before it
 
 
 class Header(APIKeyHeader):

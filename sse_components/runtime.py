@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import cached_property
 from threading import RLock
@@ -25,6 +26,7 @@ class _Runtime:
 
     settings: conf.Settings
     hub: Hub | None = None
+    starting: asyncio.Task[Hub] | None = None
 
     @cached_property
     def broker(self) -> Broker:
@@ -88,11 +90,24 @@ def pool() -> Pool:
 async def start() -> Hub:
     """Have this process serve streams, on the running loop."""
     runtime = _runtime()
-    if runtime.hub is None:
-        hub = Hub(broker(), keep_alive=runtime.settings.keep_alive_seconds)
-        await hub.start()
-        runtime.hub = hub
-    return runtime.hub
+    if runtime.hub is not None:
+        return runtime.hub
+    if (
+        runtime.starting is None
+    ):  # the first requests may come at once, without lifespan
+        runtime.starting = asyncio.create_task(_start(runtime))
+    try:
+        return await asyncio.shield(runtime.starting)
+    except Exception:
+        runtime.starting = None
+        raise
+
+
+async def _start(runtime: _Runtime) -> Hub:
+    hub = Hub(runtime.broker, keep_alive=runtime.settings.keep_alive_seconds)
+    await hub.start()
+    runtime.hub = hub
+    return hub
 
 
 async def stop() -> None:

@@ -209,17 +209,21 @@ async def test_a_signal_ends_the_streams_and_goes_on_to_the_server(
 
 
 @pytest.mark.parametrize("before", [signal.SIG_IGN, signal.SIG_DFL])
-async def test_a_signal_that_nobody_handled_still_ends_the_streams(
+async def test_a_signal_that_nobody_handles_does_what_it_did(
     app: Application, before: signal.Handlers
 ) -> None:
     signal.signal(signal.SIGTERM, before)
     server = await started(app)
-    async with request(app, "/sse/stream") as exchange:
-        await exchange.until("keep-alive")
-        signal.raise_signal(signal.SIGTERM)
-        (farewell,) = await exchange.rest()
-        assert farewell.data["reason"] == "shutdown"
+    assert signal.getsignal(signal.SIGTERM) == before
     await stopped(server)
+
+
+async def test_a_server_that_has_stopped_has_its_own_handlers_back(
+    app: Application,
+) -> None:
+    handlers = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+    await stopped(await started(app))
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == handlers
 
 
 async def test_a_server_in_another_thread_starts_without_signals(

@@ -1,0 +1,60 @@
+"""The body of an HTTP response as a transport of the hub."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from sse_components.requests import Send
+from sse_components.wire import Frame
+
+
+class Body:
+    """Writes frames as server-sent events; made in the task that serves the request."""
+
+    __slots__ = ("_connection", "_cycle", "_send", "_task")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._task = asyncio.current_task()
+        # What `send` is bound to is uvicorn's own affair; elsewhere there is none.
+        self._cycle: Any = getattr(send, "__self__", None)
+        self._connection: Any = getattr(self._cycle, "transport", None)
+
+    async def write(self, frames: Sequence[Frame]) -> None:
+        self._check()
+        body = (
+            frames[0].sse
+            if len(frames) == 1
+            else b"".join([frame.sse for frame in frames])
+        )
+        await self._send(
+            {"type": "http.response.body", "body": body, "more_body": True}
+        )
+
+    async def end(self, frame: Frame) -> None:
+        self._check()
+        await self._send({"type": "http.response.body", "body": frame.sse})
+
+    def abort(self) -> None:
+        # uvicorn keeps a connection until its client has read everything.
+        if self._connection is not None:
+            self._connection.abort()
+            self._disconnect()
+        elif self._task:
+            self._task.cancel()
+
+    def _check(self) -> None:
+        if self._connection is not None and self._connection.is_closing():
+            self._disconnect()
+            raise ConnectionAbortedError
+
+    def _disconnect(self) -> None:
+        # Of pipelined requests uvicorn tells only the last that the client has gone,
+        # and this one would wait for ever, also when the server is to stop.
+        if hasattr(self._cycle, "disconnected") and hasattr(
+            self._cycle, "message_event"
+        ):
+            self._cycle.disconnected = True
+            self._cycle.message_event.set()
