@@ -44,7 +44,7 @@ class Request:
 
     @property
     def keys(self) -> list[str]:
-        """The API keys that it comes with; the REST API takes one from either header."""
+        """The API keys it comes with; as for the REST API, one of them will do."""
         kind, _, bearer = self.headers.get("authorization", "").partition(" ")
         given = [bearer.strip() if kind.lower() == "bearer" else ""]
         return [key for key in [*given, self.headers.get("x-api-key", "")] if key]
