@@ -46,6 +46,7 @@ constraints:  ## Pin what a fresh install gets today
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	$(BIN)/pip freeze --exclude-editable > constraints.txt
+	touch .venv/dev .venv/demo
 
 # Playwright's own Node.js needs libatomic, which a bare Debian does not have.
 system: .venv/dev
