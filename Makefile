@@ -56,9 +56,10 @@ system: .venv/dev
 	ready || { echo "The browser tests need Chromium: install the packages chromium and libatomic1." >&2; exit 1; }
 
 .venv/demo .venv/dev: .venv/%: pyproject.toml constraints.txt
-	test -d .venv || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[$*]'
-	touch $@
+	@echo "Installing what $* needs into .venv ..."
+	@test -d .venv || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --editable '.[$*]'
+	@touch $@
 
 clean:  ## Forget all that was built
 	rm -rf .venv db.sqlite3 dist

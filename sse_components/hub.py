@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from sse_components import wire
-from sse_components.brokers.base import Broker, Delivery, Feed
+from sse_components.brokers.base import Broker, Delivery, Feed, Resumption
 from sse_components.errors import BrokerUnavailable
 from sse_components.events import Event, Position
 from sse_components.ring import Ring
@@ -48,7 +48,6 @@ class Hub:
         self._empty: dict[_Group, float] = {}
         """Groups without subscribers, and since when."""
         self._subscribers: set[Subscriber] = set()
-        self._greetings: dict[Subscriber, tuple[Position | None, Greeting]] = {}
         self._dirty: list[Subscriber] = []
         self._position = Position("", 0)
         """All that was published up to here to the groups has been heard."""
@@ -125,10 +124,10 @@ class Hub:
             group.subscribers.add(subscriber)
             self._empty.pop(group, None)
         self._subscribers.add(subscriber)
-        self._greetings[subscriber] = cursor, greeting
         if self._draining:
             subscriber.end(self.farewell("shutdown"))
         try:
+            await self._replay(subscriber, cursor, greeting)
             await subscriber.run()
         except BaseException:
             await self.leave(subscriber)
@@ -138,7 +137,6 @@ class Hub:
     async def leave(self, subscriber: Subscriber) -> None:
         """Forget a connection."""
         self._subscribers.discard(subscriber)
-        self._greetings.pop(subscriber, None)
         for group in subscriber.groups:
             group.subscribers.discard(subscriber)
             if not group.subscribers:
@@ -196,57 +194,48 @@ class Hub:
     # Catching up.
 
     async def _catch_up(self, subscriber: Subscriber) -> None:
-        """Write what a subscriber has missed, and let it hear live events again."""
-        opening = self._greetings.pop(subscriber, None)
-        try:
-            await self._hear(subscriber.groups)
-            if opening is None:
-                cursor = Position(self._position.epoch, subscriber.sent)
-                await self._replay(subscriber, cursor, None, issued=True)
-            else:
-                cursor_, greeting = opening
-                cursor = cursor_ or self._now(subscriber.groups)
-                await self._replay(subscriber, cursor, greeting, issued=not cursor_)
-        except BrokerUnavailable:
-            subscriber.end(self.farewell("unavailable"))
+        """Bring one that was too slow up to date, from what it was last handed."""
+        await self._replay(
+            subscriber, Position(self._position.epoch, subscriber.sent), None
+        )
 
     async def _replay(
         self,
         subscriber: Subscriber,
-        cursor: Position,
+        cursor: Position | None,
         greeting: Greeting | None,
-        *,
-        issued: bool,
     ) -> None:
-        """Replay in pages; `issued`: the cursor is our own, so it is no fantasy."""
-        head: list[Frame] = []
-        names = [group.name for group in subscriber.groups]
-        while not subscriber.ending:
-            if self._rings_reach(subscriber.groups, cursor, issued):
-                if greeting:
-                    head.append(greeting(cursor))
-                    greeting = None
-                frames, seq = self._from_rings(subscriber.groups, cursor.seq)
-                if seq is None:
-                    self._release(subscriber, head + frames, cursor)
-                    return
-                cursor = Position(cursor.epoch, seq)
-            else:
-                page = await self._broker.resume(cursor, names, PAGE_EVENTS)
-                if greeting:
-                    head.append(greeting(cursor if page.usable else None))
-                    greeting = None
-                frames = [wire.event(event) for event in page.events]
-                if page.lost:
-                    # One that names all groups is a new start, and may carry an id;
-                    # one that names some must not: the others' events are to come.
-                    id = page.position if len(page.lost) == len(names) else None
-                    head.append(wire.stream_reset(id, page.lost))
-                    logger.info("Reset %s of %s groups", len(page.lost), len(names))
-                cursor = page.position
-                issued = True
-            await subscriber.write([*head, *frames])
-            head = []
+        """Write what was missed after a cursor, and let live events follow.
+
+        With a greeting the cursor is the client's word, and may be a fantasy.
+        """
+        try:
+            await self._hear(subscriber.groups)
+            issued = cursor is None or greeting is None
+            cursor = cursor or self._now(subscriber.groups)
+            while not subscriber.ending:
+                frames: list[Frame] = []
+                if self._rings_reach(subscriber.groups, cursor, issued):
+                    if greeting:
+                        frames.append(greeting(cursor))
+                    missed, seq = self._from_rings(subscriber.groups, cursor.seq)
+                    frames += missed
+                    if seq is None:
+                        self._release(subscriber, frames, cursor)
+                        return
+                    cursor = Position(cursor.epoch, seq)
+                else:
+                    names = [group.name for group in subscriber.groups]
+                    page = await self._broker.resume(cursor, names, PAGE_EVENTS)
+                    if greeting:
+                        frames.append(greeting(cursor if page.usable else None))
+                    frames += self._from_broker(page, len(names))
+                    cursor = page.position
+                    issued = True
+                greeting = None
+                await subscriber.write(frames)
+        except BrokerUnavailable:
+            subscriber.end(self.farewell("unavailable"))
 
     def _rings_reach(
         self, groups: Iterable[_Group], cursor: Position, issued: bool
@@ -274,6 +263,16 @@ class Hub:
                 return frames, seq
         return frames, None
 
+    def _from_broker(self, page: Resumption, asked: int) -> list[Frame]:
+        frames = [wire.event(event) for event in page.events]
+        if page.lost:
+            # A reset of all groups is a new start and carries an id; one of some
+            # must not, because the others' events are still to come.
+            id = page.position if len(page.lost) == asked else None
+            frames.insert(0, wire.stream_reset(id, page.lost))
+            logger.info("Reset %s of %s groups", len(page.lost), asked)
+        return frames
+
     def _release(
         self, subscriber: Subscriber, frames: list[Frame], cursor: Position
     ) -> None:
@@ -294,8 +293,12 @@ class Hub:
             group = self._groups[name] = _Group(name)
         return group
 
+    def _drop(self, group: _Group) -> None:
+        if self._groups.get(group.name) is group:
+            del self._groups[group.name]
+
     async def _hear(self, groups: Iterable[_Group]) -> None:
-        """Return when all groups are heard, from their floor on."""
+        """Return when all groups are heard."""
         fresh = [group for group in groups if group.heard is None]
         if fresh:
             task = self._own(self._subscribe(fresh))
@@ -310,7 +313,7 @@ class Hub:
                 position = await self._feed.subscribe([group.name for group in groups])
         except BaseException:
             for group in groups:  # the next subscriber tries again
-                self._groups.pop(group.name, None)
+                self._drop(group)
             raise
         for group in groups:
             group.heard_from = position.seq
@@ -358,8 +361,7 @@ class Hub:
         deserted = [g for g, t in self._empty.items() if now - t >= LINGER_SECONDS]
         for group in deserted:
             del self._empty[group]
-            if self._groups.get(group.name) is group:
-                del self._groups[group.name]
+            self._drop(group)
         if deserted:
             self._own(self._unsubscribe([group.name for group in deserted]))
 
