@@ -16,6 +16,13 @@ from . import events, groups, problems
 from .auth import Bearer, Header
 from .limits import Rate
 
+DESCRIPTION = """Publish changes to live pages from any system.
+
+What is published to a group arrives at once in every browser that is subscribed to it,
+as a server-sent event: `GET /sse/groups/{group}` is the stream of one group,
+`GET /sse/stream?group=...&group=...` of several. Both take the same API keys and resume
+after `Last-Event-ID`. Errors are problem details (RFC 9457)."""
+
 
 class Api(NinjaAPI):
     @property
@@ -46,7 +53,7 @@ class Api(NinjaAPI):
 api = Api(
     title="SSE components",
     version=__version__,
-    description="Publish changes to live pages from any system.",
+    description=DESCRIPTION,
     urls_namespace="sse_components_api",
     auth=[Bearer(), Header()],
     throttle=[Rate()],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-from sse_components.groups import register_authenticator
-
 
 class ApiConfig(AppConfig):
     name = __name__.rpartition(".")[0]  # "api" here, "sse_components.api" in the wheel
@@ -13,6 +11,8 @@ class ApiConfig(AppConfig):
     verbose_name = "SSE components API"
 
     def ready(self) -> None:
+        from sse_components.groups import register_authenticator
+
         from .auth import integrator
 
         register_authenticator(integrator)

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from ninja.security import APIKeyHeader, HttpBearer
 
 from sse_components.groups import Integrator
+from sse_components.requests import bearer_key
 
 SETTING = "SSE_API_KEY"
 
@@ -26,11 +27,11 @@ class Bearer(HttpBearer):
 
     async def __call__(self, request: HttpRequest) -> Integrator | None:
         # Ninja's own would log a header of another kind, and take a thread for this.
-        kind, _, key = request.headers.get(self.header, "").partition(" ")
-        return self.authenticate(request, key) if kind.lower() == "bearer" else None
+        key = bearer_key(request.headers.get(self.header, ""))
+        return self.authenticate(request, key)
 
     def authenticate(self, request: HttpRequest, token: str) -> Integrator | None:
-        return integrator(token.strip())  # RFC 9110 11.4: 1*SP before it
+        return integrator(token)
 
 
 class Header(APIKeyHeader):

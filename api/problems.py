@@ -127,7 +127,7 @@ def install(api: NinjaAPI) -> None:
 
     @api.exception_handler(Exception)
     def unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
-        logger.error("%s %s failed", request.method, request.path, exc_info=error)
+        logger.error("%s %r failed", request.method, request.path, exc_info=error)
         return answer(500, "The server failed; the reason is in its log.")
 
 

@@ -46,20 +46,40 @@ GroupName = Annotated[
     ),
 ]
 Data = Annotated[dict[str, Any], Field(examples=[{"headline": "Hello"}])]
-Sender = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{1,64}$")]
+Sender = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{1,64}$",
+        examples=["Vb3kQ9xZ.4-2"],
+    ),
+]
 ComponentId = Annotated[str, Field(max_length=400, examples=["news.NewsTicker:5"])]
 
 
+def _examples(**example: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
 class _In(Schema):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
     sender: Sender | None = None
-    """The tab and the request that caused the event, `tab.request`."""
+    """The tab and the request that caused the event; its component ignores it."""
+
+
+class _Out(Schema):
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class DataChangedIn(_In):
+    model_config = _examples(data={"headline": "Hello"})
+
     data: Data = {}
+    """Public properties by name. Empty: the components fetch their HTML."""
     update: bool = False
+    """Have the components fetch their HTML although there is data."""
 
     def draft(self, group: str) -> Draft:
         return operations.data_changed(
@@ -68,9 +88,12 @@ class DataChangedIn(_In):
 
 
 class ComponentCreatedIn(_In):
+    model_config = _examples(data={"pk": 123})
+
     data: Data = {}
     component_id: ComponentId | None = None
     target_group: GroupName | None = None
+    """Whose components fetch; without it, those of the group."""
 
     def draft(self, group: str) -> Draft:
         return operations.component_created(
@@ -83,9 +106,16 @@ class ComponentCreatedIn(_In):
 
 
 class ComponentRemovedIn(_In):
+    model_config = _examples(target_group="demo.todo.234")
+
     component_id: ComponentId | None = None
-    key: Annotated[str, Field(min_length=1, max_length=400)] | None = None
+    """The one component to remove."""
+    key: (
+        Annotated[str, Field(min_length=1, max_length=400, examples=["234"])] | None
+    ) = None
+    """The key of the component to remove."""
     target_group: GroupName | None = None
+    """Remove all components subscribed to this group."""
 
     def draft(self, group: str) -> Draft:
         return operations.component_removed(
@@ -98,6 +128,10 @@ class ComponentRemovedIn(_In):
 
 
 class NotifyIn(_In):
+    model_config = _examples(
+        event_name="tetra:alert", data={"message": "System shutdown in 5m"}
+    )
+
     event_name: Annotated[
         str,
         AfterValidator(_event_name),
@@ -117,6 +151,10 @@ class NotifyIn(_In):
 
 
 class _Addressed(_In):
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["group"]}, {"required": ["groups"]}]}
+    )
+
     group: GroupName | None = None
     groups: Annotated[list[GroupName], Field(min_length=1, max_length=MAX_EVENTS)] | (
         None
@@ -165,8 +203,25 @@ event_in: TypeAdapter[
 ] = TypeAdapter(EventIn)
 
 
+BATCH = {
+    "events": [
+        {
+            "type": "component.data_changed",
+            "groups": ["news.updates", "news.local"],
+            "data": {"headline": "Hello"},
+        },
+        {
+            "type": "notify",
+            "group": "broadcast",
+            "event_name": "tetra:alert",
+            "data": {"message": "System shutdown in 5m"},
+        },
+    ]
+}
+
+
 class BatchIn(Schema):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [BATCH]})
 
     events: Annotated[
         list[SkipValidation[EventIn]],  # one by one later: an invalid one fails alone
@@ -174,19 +229,19 @@ class BatchIn(Schema):
     ]
 
 
-class PublishedOut(Schema):
+class PublishedOut(_Out):
     id: Annotated[str, Field(examples=["7f3a9c21:1763799845130001"])]
     duplicate: bool
     """Whether an earlier request with the same Idempotency-Key had published it."""
 
 
-class FaultOut(Schema):
+class FaultOut(_Out):
     pointer: str
     """A JSON pointer into the body (RFC 6901), or a slash and a parameter's name."""
     message: str
 
 
-class ResultOut(Schema):
+class ResultOut(_Out):
     """What became of one event: an id, or errors."""
 
     index: int
@@ -197,11 +252,11 @@ class ResultOut(Schema):
     errors: list[FaultOut] = []
 
 
-class BatchOut(Schema):
+class BatchOut(_Out):
     results: list[ResultOut]
 
 
-class ProblemOut(Schema):
+class ProblemOut(_Out):
     """Why a request failed (RFC 9457)."""
 
     type: str = "about:blank"

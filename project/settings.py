@@ -6,25 +6,44 @@ import os
 from pathlib import Path
 
 import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 def _list(name: str, default: str) -> list[str]:
-    return [item for item in os.environ.get(name, default).split(",") if item]
+    items = os.environ.get(name, default).split(",")
+    return [item.strip() for item in items if item.strip()]
 
 
-DEBUG = os.environ.get("DEBUG", "1") not in ("", "0", "false")
+def _flag(name: str, default: str) -> bool:
+    value = os.environ.get(name, default).lower()
+    if value not in ("1", "true", "yes", "on", "", "0", "false", "no", "off"):
+        raise ImproperlyConfigured(f"{name}={value} is neither true nor false.")
+    return value in ("1", "true", "yes", "on")
+
+
+def _number(name: str, default: str) -> float:
+    value = os.environ.get(name, default)
+    try:
+        return float(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={value} is not a number.") from None
+
+
+DEBUG = _flag("DEBUG", "1")
 SECRET_KEY = os.environ.get("SECRET_KEY", "for-the-demo-only" if DEBUG else "")
+if not SECRET_KEY:
+    raise ImproperlyConfigured("Without DEBUG, SECRET_KEY has to be set.")
 ALLOWED_HOSTS = _list("ALLOWED_HOSTS", "")
 
 SSE_API_KEY = os.environ.get("SSE_API_KEY", "demo-key" if DEBUG else "")
-SSE_API_RATE = float(os.environ.get("SSE_API_RATE", "0"))
+SSE_API_RATE = _number("SSE_API_RATE", "0")
 SSE_COMPONENTS = {
     "BROKER_URL": os.environ.get("SSE_BROKER_URL", "memory://"),
     "PUBLIC_GROUPS": _list("SSE_PUBLIC_GROUPS", "news.*"),
-    "HISTORY_SIZE": int(os.environ.get("SSE_HISTORY_SIZE", "1000")),
-    "HISTORY_SECONDS": float(os.environ.get("SSE_HISTORY_SECONDS", "300")),
+    "HISTORY_SIZE": int(_number("SSE_HISTORY_SIZE", "1000")),
+    "HISTORY_SECONDS": _number("SSE_HISTORY_SECONDS", "300"),
 }
 
 INSTALLED_APPS = [

@@ -1,4 +1,4 @@
-"""The ASGI application: lifespan and streams here, everything else to Django."""
+"""The ASGI application: lifespan and streams here, other requests to Django."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.asgi import get_asgi_application as get_django_application
+from django.core.exceptions import ImproperlyConfigured
 
 from sse_components import runtime
 from sse_components.access_log import QueriesCut
@@ -30,7 +31,7 @@ def get_asgi_application() -> Application:
 
 
 class Application:
-    """Answers the addresses below the prefix, and passes on what it doesn't know."""
+    """Answers lifespan and streams, passes other requests on, closes WebSockets."""
 
     def __init__(self, django: Callable[..., Any]) -> None:
         self._django = django
@@ -62,7 +63,8 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     try:
         hub = await runtime.start()
     except Exception as error:
-        logger.exception("Streams can't be served")
+        faulty = not isinstance(error, ImproperlyConfigured)
+        logger.error("Streams can't be served: %s", error, exc_info=faulty)
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         return
     drain = _Drain(hub)

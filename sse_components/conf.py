@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -14,6 +16,9 @@ from sse_components.errors import InvalidGroup
 from sse_components.events import check_pattern
 
 NAME = "SSE_COMPONENTS"
+
+_ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/?#\s*]+")  # RFC 6454
+_PREFIX = re.compile(r"/(?:[^/?#\s]+/)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +69,12 @@ def _unknown(key: object, known: list[str]) -> str:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise ValueError(f"{value!r} is not a number above 0.")
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 < value < math.inf
+    ):
+        raise ValueError(f"{value!r} is not a finite number above 0.")
     return value
 
 
@@ -73,6 +82,12 @@ def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"{value!r} is not a whole number from 0.")
     return value
+
+
+def _limit(value: object) -> int:
+    if _count(value) == 0:
+        raise ValueError("0 would let nothing through.")
+    return _count(value)
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -90,8 +105,15 @@ def _patterns(value: object) -> tuple[str, ...]:
         raise ValueError(str(error)) from error
 
 
+def _origins(value: object) -> tuple[str, ...]:
+    for origin in _texts(value):
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"{origin!r} is not an origin like 'https://example.com'.")
+    return _texts(value)
+
+
 def _prefix(value: object) -> str:
-    if not isinstance(value, str) or value[:1] != "/" or value[-1:] != "/":
+    if not isinstance(value, str) or not _PREFIX.fullmatch(value):
         raise ValueError(f"{value!r} is not a path that begins and ends with a slash.")
     return value
 
@@ -116,11 +138,11 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "prefix": _prefix,
     "public_groups": _patterns,
     "authorize": _callable,
-    "allowed_origins": _texts,
+    "allowed_origins": _origins,
     "history_size": _count,
     "history_seconds": _number,
     "group_memory_seconds": _number,
     "keep_alive_seconds": _number,
-    "max_groups": _count,
-    "max_streams": _count,
+    "max_groups": _limit,
+    "max_streams": _limit,
 }

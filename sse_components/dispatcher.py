@@ -64,7 +64,9 @@ class _Plain:
 
 
 class _AfterCommit:
-    """The operations for code in a transaction: sent if and when it commits.
+    """The operations for code in a transaction of the default database.
+
+    An event is sent if and when the transaction commits, at once where there is none.
 
     Mistakes in the arguments are raised at once. A broker that is away then is
     logged by Django, and fails nothing.
@@ -81,8 +83,9 @@ class ComponentDispatcher:
     """Publishes to every browser subscribed to a group.
 
     The operations are coroutines, also under `async_to_sync`; `sync` has the same
-    ones as plain functions, `on_commit` as functions that publish after commit. They
-    return the position of the event, whose text is its id.
+    ones as plain functions, `on_commit` as functions that publish after commit. The
+    first two return what was published: its `position`, whose text is the event's id,
+    and whether it is a `duplicate`.
     """
 
     data_changed = staticmethod(_awaitable(operations.data_changed))

@@ -29,6 +29,7 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 _SENDER = re.compile(r"[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{1,64}")
 _FORGES_FIELDS = re.compile(r"[\r\n\0]")  # CWE-93: ends a line of the stream
 _RESERVED_TYPE = re.compile(r"stream-|keep-alive|component\.|presence\.")
+_EVENT_SOURCES_OWN = {"error", "open"}  # it fires these itself, at trouble and success
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -210,10 +211,11 @@ def check_text(what: str, text: object) -> str:
 def check_own_type(type: object) -> str:
     """Return a type that may be sent by hand, because nobody else speaks for it."""
     text = check_text("An event's type", type)
-    if _RESERVED_TYPE.match(text):
+    if _RESERVED_TYPE.match(text) or text in _EVENT_SOURCES_OWN:
         raise InvalidEvent(
             f"{_shown(text)} can't be sent by hand: types that begin with stream-, "
-            "keep-alive, component. or presence. belong to the library."
+            "keep-alive, component. or presence. belong to the library, error and "
+            "open to EventSource."
         )
     return text
 

@@ -75,7 +75,7 @@ def session_group(key: str) -> str:
 def wire_name(group: str) -> str:
     """Return a group as it is known outside: a session's without its key."""
     prefix, _, key = group.partition(".")
-    if prefix != "session" or not key or _HASHED.fullmatch(key):
+    if prefix != "session" or key in ("", "*") or _HASHED.fullmatch(key):
         return group
     return session_group(key)
 
@@ -139,7 +139,7 @@ class Policy:
             return True
         if is_reserved(name) or self._authorize is None:
             return False
-        return await self._ask(subject.user, name) is True
+        return await self._ask(subject.user or _nobody(), name) is True
 
     async def _ask(self, user: Any, name: str) -> Any:
         assert self._authorize
@@ -152,6 +152,13 @@ class Policy:
         except Exception:
             logger.exception("AUTHORIZE failed, which counts as a no")
             return False
+
+
+def _nobody() -> Any:
+    # Late: asgi.py imports this module before Django has loaded its apps.
+    from django.contrib.auth.models import AnonymousUser
+
+    return AnonymousUser()
 
 
 def _is_private_to(visitor: Visitor, name: str) -> bool:

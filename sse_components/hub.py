@@ -55,6 +55,7 @@ class Hub:
         self._feed_lock = asyncio.Lock()
         self._feed: Feed
         self._tasks: set[asyncio.Task[None]] = set()
+        self._admitted = 0
         self._draining = False
         self._deserted = asyncio.Event()
         """Set when the last subscriber leaves."""
@@ -71,6 +72,20 @@ class Hub:
     @property
     def draining(self) -> bool:
         return self._draining
+
+    def admit(self, most: int) -> bool:
+        """Take a place for a connection, before anything about it is waited for.
+
+        A place that was given is given back by `dismiss`.
+        """
+        if self._admitted >= most:
+            return False
+        self._admitted += 1
+        return True
+
+    def dismiss(self) -> None:
+        """Give back a place."""
+        self._admitted -= 1
 
     async def start(self) -> None:
         """Begin to hear, on the running loop."""

@@ -40,6 +40,8 @@ def data_changed(
     Raises `InvalidGroup`, `InvalidPayload`, `PayloadTooLarge`, all `ValueError`s, and
     `BrokerUnavailable`.
     """
+    if not isinstance(update, bool):
+        raise InvalidPayload(f"update is True or False, not {update!r}.")
     payload: DataChanged = {"data": _members(data), "update": update}
     return _draft(group, "component.data_changed", payload, sender)
 
@@ -58,7 +60,7 @@ def component_created(
     """
     payload: Created = {
         "data": _members(data),
-        "component_id": component_id,
+        "component_id": _component_id(component_id),
         "target_group": None if target_group is None else _group(target_group),
     }
     return _draft(group, "component.created", payload, sender)
@@ -77,7 +79,7 @@ def component_removed(
     With none of them, all that are subscribed to `group`. Raises as `data_changed`.
     """
     payload: Removed = {
-        "component_id": component_id,
+        "component_id": _component_id(component_id),
         "key": None if key is None else segment(key),
         "target_group": None if target_group is None else _group(target_group),
     }
@@ -126,7 +128,12 @@ def _draft(group: str, type: str, payload: object, sender: str | None) -> Draft:
 
 
 def _group(name: str) -> str:
-    return wire_name(check_group(name))
+    # A session's key is no segment in every engine, and must not stand in an error.
+    return check_group(wire_name(name) if isinstance(name, str) else name)
+
+
+def _component_id(id: str | None) -> str | None:
+    return None if id is None else check_text("The id of a component", id)
 
 
 def _members(data: Mapping[str, Any] | None) -> dict[str, Any]:

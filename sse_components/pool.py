@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from django.db import connections
 
 THREADS = 4
 
@@ -27,11 +27,10 @@ class Pool:
         """Call a function that may use the database."""
 
         def call() -> R:
-            close_old_connections()
             try:
                 return function(*args, **kwargs)
             finally:
-                close_old_connections()
+                connections.close_all()  # of this thread, whatever CONN_MAX_AGE says
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 

@@ -32,7 +32,8 @@ class Request:
         for name, value in scope["headers"]:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
             before = self.headers.get(key)
-            self.headers[key] = text if before is None else f"{before},{text}"
+            separator = "; " if key == "cookie" else ","  # as Django joins them
+            self.headers[key] = text if before is None else before + separator + text
         query: bytes = scope["query_string"]
         self.is_too_long = len(query) > MAX_QUERY
         self._query = {} if self.is_too_long else _parsed(query)
@@ -45,8 +46,7 @@ class Request:
     @property
     def keys(self) -> list[str]:
         """The API keys it comes with; as for the REST API, one of them will do."""
-        kind, _, bearer = self.headers.get("authorization", "").partition(" ")
-        given = [bearer.strip() if kind.lower() == "bearer" else ""]
+        given = [bearer_key(self.headers.get("authorization", ""))]
         return [key for key in [*given, self.headers.get("x-api-key", "")] if key]
 
     @property
@@ -68,6 +68,12 @@ class Request:
         names = "last_event_id", "lastEventId"
         given = [text for name in names for text in self._query.get(name, [])]
         return self.headers.get("last-event-id") or (given[-1] if given else "")
+
+
+def bearer_key(authorization: str) -> str:
+    """Return the key of an Authorization header, "" if it is of another kind."""
+    kind, _, key = authorization.partition(" ")
+    return key.strip() if kind.lower() == "bearer" else ""  # RFC 9110 11.4: 1*SP
 
 
 def _parsed(query: bytes) -> dict[str, list[str]]:

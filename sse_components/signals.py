@@ -9,7 +9,7 @@ from typing import Any
 
 
 class StopSignals:
-    """Calls back at the first SIGTERM or SIGINT, then whoever listened before.
+    """Calls back at SIGTERM and SIGINT, then calls whoever listened before.
 
     uvicorn waits for open responses before it says `lifespan.shutdown`, so an open
     stream would keep it for ever; its own handlers are there before

@@ -50,12 +50,16 @@ async def stream(
     await send(start)
     body = Body(send)
     with suppress(OSError):  # which says only that the client has gone
+        if not hub.admit(runtime.settings().max_streams):
+            await body.end(hub.farewell("busy"))
+            return
         try:
             opening = await _decide(hub, group, request)
+            await _serve(hub, opening, body, receive)
         except _Ended as ended:
             await body.end(ended.frame)
-        else:
-            await _serve(hub, opening, body, receive)
+        finally:
+            hub.dismiss()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +101,8 @@ def _admit(request: Request) -> list[Header]:
             (b"access-control-allow-credentials", b"true"),
             (b"vary", b"Origin"),
         ]
-    elif (
-        hosts.is_foreign(origin, host)
-        if origin
-        else request.headers.get("sec-fetch-site") == "cross-site"
+    elif request.headers.get("sec-fetch-site") == "cross-site" or (
+        origin is not None and hosts.is_foreign(origin, host)
     ):
         raise _Refused(403, "This origin is not allowed.")
     if request.method == "OPTIONS":
@@ -118,8 +120,6 @@ async def _decide(hub: Hub, group: str | None, request: Request) -> _Opening:
     settings = runtime.settings()
     if hub.draining:
         raise _Ended(hub.farewell("shutdown"))
-    if hub.connections >= settings.max_streams:
-        raise _Ended(hub.farewell("busy"))
     if request.is_too_long:
         text = "The query is longer than 64 KiB."
         raise _Ended(wire.stream_error("bad_request", text))

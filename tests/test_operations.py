@@ -266,7 +266,6 @@ TARGETS = [name for name in PUBLISHERS if "target" in name]
         0,
         7,
         "session.",
-        "session.a b",
     ],
 )
 @pytest.mark.parametrize("publisher", PUBLISHERS)
@@ -297,6 +296,14 @@ def test_a_session_is_published_to_without_its_key(publisher: str) -> None:
     assert draft.group == f"session.{hashed(SESSION_KEY)}"
     assert PUBLISHERS[publisher](draft.group).group == draft.group
     assert SESSION_KEY not in repr(draft)
+
+
+# A22
+@pytest.mark.parametrize("publisher", GROUPS)
+def test_a_session_key_of_any_engine_is_published_to(publisher: str) -> None:
+    key = "eyJhIjoxfQ:1xVo5t:signature.with everything"
+    draft = PUBLISHERS[publisher](f"session.{key}")
+    assert draft.group == f"session.{hashed(key)}"
 
 
 # A22

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest_django import DjangoDbBlocker
 
 from sse_components.pool import THREADS, Pool
@@ -80,6 +78,7 @@ async def test_no_more_runs_at_once_than_there_are_threads(pool: Pool) -> None:
 async def test_a_thread_keeps_no_connection(
     pool: Pool, scratch: str, fails: bool
 ) -> None:
+    connections.databases[scratch]["CONN_MAX_AGE"] = 3600  # which is for requests
     used = []
 
     def use() -> None:
@@ -95,35 +94,6 @@ async def test_a_thread_keeps_no_connection(
         await pool.run(use)
     (connection,) = used
     assert connection.connection is None
-
-
-async def test_a_connection_that_grew_old_in_the_meantime_is_not_used(
-    pool: Pool, scratch: str
-) -> None:
-    connections.databases[scratch]["CONN_MAX_AGE"] = 3600  # so that it is kept
-
-    all_at_once = threading.Barrier(THREADS, timeout=SECONDS)
-    used: list[dict[BaseDatabaseWrapper, object]] = [{}, {}]
-
-    def use(times: int) -> None:
-        all_at_once.wait()  # so that each thread has its turn
-        connection = connections[scratch]
-        connection.ensure_connection()
-        used[times][connection] = connection.connection
-
-    def close() -> None:
-        all_at_once.wait()
-        connections[scratch].close()
-
-    await asyncio.gather(*(pool.run(use, 0) for _ in range(THREADS)))
-    for connection, first in used[0].items():
-        assert connection.connection is first
-        connection.close_at = time.monotonic() - 1
-    await asyncio.gather(*(pool.run(use, 1) for _ in range(THREADS)))
-    assert used[1].keys() == used[0].keys()
-    for connection, first in used[0].items():
-        assert used[1][connection] is not first
-    await asyncio.gather(*(pool.run(close) for _ in range(THREADS)))
 
 
 async def test_close_lets_the_threads_end_and_drops_what_waits() -> None:

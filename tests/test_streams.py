@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from django.conf import settings as django_settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.base import SessionBase
 from django.test import Client
 from pytest_django import Settings
@@ -17,6 +19,7 @@ from pytest_django import Settings
 from sse_components import ComponentDispatcher, runtime
 from sse_components.asgi import Application, get_asgi_application
 from sse_components.groups import session_group
+from sse_components.requests import Request
 from tests.clients import Received
 from tests.communicator import Exchange, request, scope
 
@@ -407,6 +410,27 @@ async def test_a_stream_beyond_the_most_is_told_to_come_back(
         await opened(third)
 
 
+@DATABASE
+async def test_no_more_streams_are_opened_however_many_ask_at_once(
+    app: Application, settings: Settings
+) -> None:
+    settings.SSE_COMPONENTS = {"MAX_STREAMS": 3}
+    async with AsyncExitStack() as stack:
+        # All of them wait for a session to be looked up at the same time.
+        asked = [request(app, "/sse/stream", cookie("x" * 32)) for _ in range(20)]
+        exchanges = await asyncio.gather(*map(stack.enter_async_context, asked))
+        firsts = await asyncio.gather(*(exchange.next() for exchange in exchanges))
+    types = [first.type for first in firsts]
+    assert types.count("stream-open") == 3
+    assert types.count("stream-close") == 17
+
+
+async def test_cookies_in_several_headers_are_one(app: Application) -> None:
+    crumbs = scope("/sse/stream", {"Cookie": "a=1"})
+    crumbs["headers"] += [(b"cookie", b"sessionid=key"), (b"cookie", b"b=2")]
+    assert Request(crumbs).headers["cookie"] == "a=1; sessionid=key; b=2"
+
+
 async def test_a_stream_of_a_draining_process_is_told_to_come_back(
     app: Application,
 ) -> None:
@@ -439,6 +463,7 @@ async def test_a_host_that_django_would_refuse_is_400(
         {"Origin": "http://[::1"},
         {"Origin": "http://testserver.evil.example"},
         {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"},
     ],
 )
 # A26
@@ -694,9 +719,9 @@ async def test_authorize_is_asked_about_names_and_none_is_no(
     assert data["groups"] == ["broadcast", "room.yes"]
     assert data["denied"] == ["room.no", "room.other", "not a name", "users"]
     assert judge.questions == [
-        (None, "room.yes", False),
-        (None, "room.no", False),
-        (None, "room.other", False),
+        (AnonymousUser(), "room.yes", False),
+        (AnonymousUser(), "room.no", False),
+        (AnonymousUser(), "room.other", False),
     ]
     on_the_loop = threading.current_thread() in judge.threads
     assert on_the_loop is (way == "aanswer")

@@ -1,9 +1,9 @@
 """The contract of a broker: what carries events between processes and keeps history.
 
-`tests/brokers/test_contract.py` has a test for every sentence.
+`tests/brokers/test_contract.py` has a test for every sentence of the two classes.
 
-Two more parts of the contract follow the same rules as publishing, and their names
-are taken. Each of their operations is one atomic step that changes the state and
+Two more parts of the contract will follow the same rules as publishing, and their
+names are taken. Each of their operations is one atomic step that changes the state and
 publishes the event of the change:
 
 - Revocations: `revoke(subject, pattern, until)` notes a revocation under a position

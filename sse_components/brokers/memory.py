@@ -25,6 +25,9 @@ from sse_components.errors import IdempotencyConflict
 from sse_components.events import Draft, Event, Position, is_pattern, pattern_over
 
 IDEMPOTENCY_SECONDS = 300
+MAX_DESERTED = 10_000
+"""Patterns that are kept noted without a subscriber. One more forgets the oldest,
+whose subscribers get a reset when they come back."""
 
 
 def microseconds() -> int:
@@ -194,13 +197,16 @@ class MemoryBroker(Broker):
             name, since = next(iter(self._deserted.items()))
             if since >= too_old:
                 break
-            del self._deserted[name], self._patterns[name]
-            self._kept.pop(name, None)
+            self._forget_pattern(name)
         while self._calls:
             key, call = next(iter(self._calls.items()))
             if call[0] >= now:
                 break
             del self._calls[key]
+
+    def _forget_pattern(self, name: str) -> None:
+        del self._deserted[name], self._patterns[name]
+        self._kept.pop(name, None)
 
     # What follows is for the feeds.
 
@@ -225,6 +231,8 @@ class MemoryBroker(Broker):
                     self._hearers.pop(name, None)
                     if name in self._patterns:
                         self._deserted[name] = self._clock()
+                        if len(self._deserted) > MAX_DESERTED:
+                            self._forget_pattern(next(iter(self._deserted)))
 
     def mark(self, feed: MemoryFeed) -> None:
         with self._lock:

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import weakref
 
-from sse_components.brokers.memory import MemoryBroker, MemoryFeed
+from sse_components.brokers.memory import MAX_DESERTED, MemoryBroker, MemoryFeed
 from tests.brokers.conftest import MemoryHarness, draft, ear, publish
 
 
@@ -56,3 +56,16 @@ async def test_what_a_thread_publishes_wakes_the_loop_once() -> None:
 def _holders(payload: bytes) -> int:
     gc.collect()
     return len(gc.get_referrers(payload))
+
+
+async def test_patterns_that_nobody_is_subscribed_to_do_not_pile_up() -> None:
+    broker = MemoryBroker()
+    feed = await broker.feed()
+    for n in range(3):
+        names = [f"a.{n}.{m}.*" for m in range(MAX_DESERTED)]
+        await feed.subscribe(names)
+        await feed.unsubscribe(names)
+    assert len(broker._patterns) == MAX_DESERTED
+    await publish(broker, "a.2.0.x")
+    start = await broker.position()
+    assert (await broker.resume(start, ["a.0.0.*"], 1)).lost

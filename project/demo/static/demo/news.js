@@ -32,16 +32,28 @@ function log(event) {
 
 const stream = new EventSource(document.body.dataset.stream)
 
+let opened = false
+let changes = 0
+
 const heard = {
-  "stream-open": () => show("connected"),
+  "stream-open": () => {
+    show("connected")
+    // A stream without a cursor begins now, and the page is a moment older.
+    if (!opened) refresh()
+    opened = true
+  },
   "keep-alive": () => {},
   "component.data_changed": ({ payload }) => {
+    changes += 1
     if (typeof payload.data.headline === "string") headline(payload.data.headline)
   },
   notify: () => {},
   // What was missed can't be known any more, so the page is read again.
   "stream-reset": () => refresh(),
-  "stream-error": () => stream.close(),
+  "stream-error": () => {
+    stream.close()
+    show("closed")
+  },
   "stream-close": () => show("connecting"),
 }
 for (const [type, act] of Object.entries(heard)) {
@@ -53,7 +65,9 @@ for (const [type, act] of Object.entries(heard)) {
 stream.onerror = () => show(stream.readyState === EventSource.CLOSED ? "closed" : "connecting")
 
 async function refresh() {
+  const before = changes
   const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html")
+  if (changes !== before) return // what was heard since is newer
   for (const id of ["headline", "earlier"]) el(id).replaceWith(page.getElementById(id))
 }
 
