@@ -9,6 +9,7 @@ from pydantic import (
     AfterValidator,
     ConfigDict,
     Field,
+    JsonValue,
     SkipValidation,
     TypeAdapter,
     WithJsonSchema,
@@ -151,10 +152,6 @@ class NotifyIn(_In):
 
 
 class _Addressed(_In):
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["group"]}, {"required": ["groups"]}]}
-    )
-
     group: GroupName | None = None
     groups: Annotated[list[GroupName], Field(min_length=1, max_length=MAX_EVENTS)] | (
         None
@@ -172,19 +169,50 @@ class _Addressed(_In):
         return self.groups or [self.group or ""]
 
 
+def _event(**example: Any) -> ConfigDict:
+    one_address: list[JsonValue] = [
+        {"required": ["group"]},
+        {"required": ["groups"]},
+    ]
+    return ConfigDict(json_schema_extra={"examples": [example], "oneOf": one_address})
+
+
+DATA_CHANGED = {
+    "type": "component.data_changed",
+    "groups": ["news.updates", "news.local"],
+    "data": {"headline": "Hello"},
+}
+NOTIFY = {
+    "type": "notify",
+    "group": "broadcast",
+    "event_name": "tetra:alert",
+    "data": {"message": "System shutdown in 5m"},
+}
+
+
 class DataChangedEventIn(_Addressed, DataChangedIn):
+    model_config = _event(**DATA_CHANGED)
+
     type: Literal["component.data_changed"]
 
 
 class ComponentCreatedEventIn(_Addressed, ComponentCreatedIn):
+    model_config = _event(type="component.created", group="demo.todo", data={"pk": 123})
+
     type: Literal["component.created"]
 
 
 class ComponentRemovedEventIn(_Addressed, ComponentRemovedIn):
+    model_config = _event(
+        type="component.removed", group="demo.todo", target_group="demo.todo.234"
+    )
+
     type: Literal["component.removed"]
 
 
 class NotifyEventIn(_Addressed, NotifyIn):
+    model_config = _event(**NOTIFY)
+
     type: Literal["notify"]
 
 
@@ -203,21 +231,7 @@ event_in: TypeAdapter[
 ] = TypeAdapter(EventIn)
 
 
-BATCH = {
-    "events": [
-        {
-            "type": "component.data_changed",
-            "groups": ["news.updates", "news.local"],
-            "data": {"headline": "Hello"},
-        },
-        {
-            "type": "notify",
-            "group": "broadcast",
-            "event_name": "tetra:alert",
-            "data": {"message": "System shutdown in 5m"},
-        },
-    ]
-}
+BATCH: dict[str, Any] = {"events": [DATA_CHANGED, NOTIFY]}
 
 
 class BatchIn(Schema):
