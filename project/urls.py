@@ -6,5 +6,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("project.demo.urls")),
+    path("", include("sse_components.urls")),
     path("api/", include("api.urls")),  # yours: include("sse_components.api.urls")
 ]

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sse_components.components.base import ReactiveComponent
+    from sse_components.components.public import public
     from sse_components.dispatcher import ComponentDispatcher
 
 __version__ = "0.1.0"
 
-__all__ = ["ComponentDispatcher"]
+__all__ = ["ComponentDispatcher", "ReactiveComponent", "public"]
+
+_HOMES = {
+    "ComponentDispatcher": "sse_components.dispatcher",
+    "ReactiveComponent": "sse_components.components.base",
+    "public": "sse_components.components.public",
+}
 
 
 def __getattr__(name: str) -> Any:
     # Late, so that this package can be imported before Django's apps are loaded, and
     # its core without Django.
-    if name == "ComponentDispatcher":
-        from sse_components.dispatcher import ComponentDispatcher
-
-        return ComponentDispatcher
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,3 +11,6 @@ class SSEComponentsConfig(AppConfig):
 
     def ready(self) -> None:
         from sse_components import checks  # noqa: F401  # registers them
+        from sse_components.components import registry
+
+        registry.discover()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from django.core.asgi import get_asgi_application as get_django_application
 from django.core.exceptions import ImproperlyConfigured
 
-from sse_components import runtime
+from sse_components import bundles, runtime
 from sse_components.access_log import QueriesCut
 from sse_components.hub import Hub
 from sse_components.requests import Receive, Scope, Send
@@ -46,6 +47,8 @@ class Application:
         elif path.startswith("groups/") and path != "groups/":
             group = path.removeprefix("groups/")
             await stream(await runtime.start(), group, scope, receive, send)
+        elif path.startswith("static/"):
+            await _bundle(path.removeprefix("static/"), send)
         else:
             await self._django(scope, receive, send)
 
@@ -55,6 +58,17 @@ def _below_prefix(scope: Scope) -> str:
     path: str = scope["path"].removeprefix(scope.get("root_path", ""))
     prefix = runtime.settings().prefix
     return path.removeprefix(prefix) if path.startswith(prefix) else ""
+
+
+async def _bundle(name: str, send: Send) -> None:
+    """Serve a file of the browser client; its name has a hash, so it never changes."""
+    found = bundles.content(name)
+    status, (kind, body) = (200, found) if found else (404, (b"text/plain", b""))
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
+    if found:
+        headers.append((b"cache-control", b"public, max-age=31536000, immutable"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
@@ -72,13 +86,15 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     log = QueriesCut(runtime.settings().prefix)
     signals.install()
     log.install()
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
-    await drain.finish()
-    await runtime.stop()
-    signals.uninstall()
-    log.uninstall()
-    await send({"type": "lifespan.shutdown.complete"})
+    try:
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await drain.finish()
+        await runtime.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+    finally:
+        signals.uninstall()
+        log.uninstall()
 
 
 class _Drain:
@@ -90,7 +106,8 @@ class _Drain:
         self._task: asyncio.Task[None] | None = None
 
     def begin_from_anywhere(self) -> None:
-        self._loop.call_soon_threadsafe(self._begin)
+        with suppress(RuntimeError):  # the loop has closed, and its streams with it
+            self._loop.call_soon_threadsafe(self._begin)
 
     async def finish(self) -> None:
         await self._begin()

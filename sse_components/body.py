@@ -6,8 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from sse_components.requests import Send
+from sse_components.requests import Message, Send
 from sse_components.wire import Frame
+
+
+class ClientGone(ConnectionError):
+    """There is nobody to write to any more."""
 
 
 class Body:
@@ -22,20 +26,21 @@ class Body:
         self._cycle: Any = getattr(send, "__self__", None)
         self._connection: Any = getattr(self._cycle, "transport", None)
 
+    async def start(self, headers: list[tuple[bytes, bytes]]) -> None:
+        await self._say(
+            {"type": "http.response.start", "status": 200, "headers": headers}
+        )
+
     async def write(self, frames: Sequence[Frame]) -> None:
-        self._check()
         body = (
             frames[0].sse
             if len(frames) == 1
             else b"".join([frame.sse for frame in frames])
         )
-        await self._send(
-            {"type": "http.response.body", "body": body, "more_body": True}
-        )
+        await self._say({"type": "http.response.body", "body": body, "more_body": True})
 
     async def end(self, frame: Frame) -> None:
-        self._check()
-        await self._send({"type": "http.response.body", "body": frame.sse})
+        await self._say({"type": "http.response.body", "body": frame.sse})
 
     def abort(self) -> None:
         # uvicorn keeps a connection until its client has read everything.
@@ -45,10 +50,14 @@ class Body:
         elif self._task:
             self._task.cancel()
 
-    def _check(self) -> None:
+    async def _say(self, message: Message) -> None:
         if self._connection is not None and self._connection.is_closing():
             self._disconnect()
-            raise ConnectionAbortedError
+            raise ClientGone
+        try:
+            await self._send(message)
+        except OSError as error:  # ASGI 2.4
+            raise ClientGone from error
 
     def _disconnect(self) -> None:
         # Of pipelined requests uvicorn tells only the last that the client has gone,

@@ -33,6 +33,7 @@ class Settings:
     history_size: int = 1000
     history_seconds: float = 300
     group_memory_seconds: float = 86_400
+    grant_seconds: float = 3600
     keep_alive_seconds: float = 15
     max_groups: int = 200
     max_streams: int = 10_000
@@ -142,6 +143,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "history_size": _count,
     "history_seconds": _number,
     "group_memory_seconds": _number,
+    "grant_seconds": _number,
     "keep_alive_seconds": _number,
     "max_groups": _limit,
     "max_streams": _limit,

@@ -6,6 +6,8 @@ SSEComponentsError
 │   ├── InvalidPayload
 │   └── PayloadTooLarge
 ├── InvalidCursor (ValueError)
+├── GrantInvalid (ValueError)
+│   └── GrantExpired
 ├── IdempotencyConflict
 └── BrokerUnavailable
 """
@@ -37,9 +39,17 @@ class InvalidCursor(SSEComponentsError, ValueError):
     """A text is not a cursor."""
 
 
+class GrantInvalid(SSEComponentsError, ValueError):
+    """A text is not a grant of ours."""
+
+
+class GrantExpired(GrantInvalid):
+    """A grant was one of ours."""
+
+
 class IdempotencyConflict(SSEComponentsError):
     """An idempotency key was used before, with another body."""
 
 
 class BrokerUnavailable(SSEComponentsError):
-    """The broker can't be reached, so nothing was published or read."""
+    """The broker can't be reached; whether all was published can't be known."""

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
 
-from sse_components.errors import InvalidEvent, InvalidGroup, PayloadTooLarge
+from sse_components.errors import (
+    InvalidEvent,
+    InvalidGroup,
+    InvalidPayload,
+    PayloadTooLarge,
+)
 
 MAX_NAME = 200
 """Characters in the name of a group, a pattern, an event's type."""
@@ -72,11 +77,13 @@ class Draft:
     def __post_init__(self) -> None:
         check_group(self.group)
         check_text("An event's type", self.type)
-        if self.sender is not None and not _fullmatch(_SENDER, self.sender):
+        if self.sender is not None and not is_sender(self.sender):
             raise InvalidEvent(
                 f"{_shown(self.sender)} is not a sender: a tab and a request, "
                 "tab.request, each up to 64 letters, digits, - and _."
             )
+        if b"\n" in self.payload or b"\r" in self.payload:  # CWE-93
+            raise InvalidPayload("A payload is one line of JSON.")
         if len(self.payload) > MAX_PAYLOAD:
             raise PayloadTooLarge(
                 f"The payload is {len(self.payload)} bytes of JSON, "
@@ -206,6 +213,11 @@ def check_text(what: str, text: object) -> str:
     except UnicodeEncodeError as error:
         raise InvalidEvent(f"{what} is not Unicode text: {_shown(text)}.") from error
     return text
+
+
+def is_sender(text: object) -> bool:
+    """Whether a text is a tab and a request, `tab.request`."""
+    return _fullmatch(_SENDER, text)
 
 
 def check_own_type(type: object) -> str:

@@ -82,11 +82,18 @@ def wire_name(group: str) -> str:
 
 def automatic(visitor: Visitor) -> list[str]:
     """Return the groups that a visitor is in without asking."""
+    pk = None if visitor.user is None else visitor.user.pk
+    key = visitor.session_key
+    return automatic_of(pk, hashed(key) if key else None)
+
+
+def automatic_of(pk: object, session: str | None) -> list[str]:
+    """Return the automatic groups of a user's pk and a session group's last segment."""
     names = [BROADCAST]
-    if visitor.user is not None:
-        names += [USERS, user_group(visitor.user.pk)]
-    if visitor.session_key:
-        names.append(session_group(visitor.session_key))
+    if pk is not None:
+        names += [USERS, user_group(pk)]
+    if session:
+        names.append(f"session.{session}")
     return names
 
 

@@ -6,8 +6,11 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from contextlib import suppress
+from dataclasses import replace
+from heapq import merge
+from operator import itemgetter
 from typing import Any
 
 from sse_components import wire
@@ -55,8 +58,10 @@ class Hub:
         self._feed_lock = asyncio.Lock()
         self._feed: Feed
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pumping: asyncio.Task[None] | None = None
         self._admitted = 0
         self._draining = False
+        self._closing = False
         self._deserted = asyncio.Event()
         """Set when the last subscriber leaves."""
 
@@ -91,11 +96,12 @@ class Hub:
         """Begin to hear, on the running loop."""
         self._feed = await self._broker.feed()
         self._position = await self._broker.position()
-        self._own(self._pump())
+        self._pumping = self._own(self._pump())
         self._own(self._tick())
 
     async def close(self) -> None:
         """Cut what is still open and stop to hear."""
+        self._closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -226,11 +232,14 @@ class Hub:
         """
         try:
             await self._hear(subscriber.groups)
-            issued = cursor is None or greeting is None
+            ours = cursor is None or greeting is None
             cursor = cursor or self._now(subscriber.groups)
+            names = [group.name for group in subscriber.groups]
+            reset: frozenset[str] = frozenset()
+            reset_at = 0
             while not subscriber.ending:
                 frames: list[Frame] = []
-                if self._rings_reach(subscriber.groups, cursor, issued):
+                if self._rings_reach(subscriber.groups, cursor, ours):
                     if greeting:
                         frames.append(greeting(cursor))
                     missed, seq = self._from_rings(subscriber.groups, cursor.seq)
@@ -240,43 +249,52 @@ class Hub:
                         return
                     cursor = Position(cursor.epoch, seq)
                 else:
-                    names = [group.name for group in subscriber.groups]
-                    page = await self._broker.resume(cursor, names, PAGE_EVENTS)
+                    if cursor.seq >= reset_at:
+                        reset = frozenset()
+                    asked = [name for name in names if name not in reset]
+                    page = await self._broker.resume(cursor, asked, PAGE_EVENTS)
+                    if reset:
+                        page = _up_to(page, reset_at)
+                    elif page.lost and page.more:
+                        # The next pages would lose them again. Who has been told of a
+                        # reset has all up to now, and needs only what comes after.
+                        reset, reset_at = page.lost, page.present.seq
                     if greeting:
                         frames.append(greeting(cursor if page.usable else None))
                     frames += self._from_broker(page, len(names))
                     cursor = page.position
-                    issued = True
+                    ours = True
                 greeting = None
-                await subscriber.write(frames)
+                for part in _parts(frames):
+                    await subscriber.write(part)
         except BrokerUnavailable:
             subscriber.end(self.farewell("unavailable"))
 
     def _rings_reach(
-        self, groups: Iterable[_Group], cursor: Position, issued: bool
+        self, groups: Iterable[_Group], cursor: Position, ours: bool
     ) -> bool:
         return (
             cursor.epoch == self._position.epoch
-            and (issued or cursor.seq <= self._position.seq)
+            and (ours or cursor.seq <= self._position.seq)
             and all(group.reaches(cursor.seq) for group in groups)
         )
 
     def _from_rings(
-        self, groups: Sequence[_Group], after: int
+        self, groups: Iterable[_Group], after: int
     ) -> tuple[list[Frame], int | None]:
         """Return a page of frames, and its last seq if it isn't the last page."""
-        missed: dict[int, Frame] = {}
-        for group in groups:
-            missed.update(group.ring.after(after))
+        missed = [group.ring.after(after, MAX_PENDING) for group in groups]
         frames: list[Frame] = []
-        size = 0
-        for seq in sorted(missed):
-            frame = missed[seq]
+        size, last = 0, after
+        for seq, frame in merge(*missed, key=itemgetter(0)):
+            if seq == last:  # the same event, under its pattern
+                continue
+            if size > MAX_PENDING:
+                break
             frames.append(frame)
             size += len(frame.sse)
-            if size > MAX_PENDING:
-                return frames, seq
-        return frames, None
+            last = seq
+        return frames, last if size > MAX_PENDING else None
 
     def _from_broker(self, page: Resumption, asked: int) -> list[Frame]:
         frames = [wire.event(event) for event in page.events]
@@ -320,7 +338,12 @@ class Hub:
             for group in fresh:
                 group.heard = task
         for task in {group.heard for group in groups if group.heard}:
-            await asyncio.shield(task)
+            await asyncio.wait(
+                [task]
+            )  # which leaves it to the others if we are cancelled
+            if task.cancelled():
+                raise BrokerUnavailable("The hub is closing.")
+            task.result()
 
     async def _subscribe(self, groups: list[_Group]) -> None:
         try:
@@ -347,12 +370,16 @@ class Hub:
         while True:
             await asyncio.sleep(step)
             now = time.monotonic()
-            self._keep_all_alive(now)
-            self._let_go(now)
-            if now - probed >= PROBE_SECONDS:
-                probed = now
-                with suppress(BrokerUnavailable):
+            try:
+                self._keep_all_alive(now)
+                self._let_go(now)
+                if now - probed >= PROBE_SECONDS:
+                    probed = now
                     await self._feed.probe()
+            except BrokerUnavailable:
+                logger.info("The broker can't be probed")
+            except Exception:
+                logger.exception("The timer failed, and goes on")
 
     def _keep_all_alive(self, now: float) -> None:
         frames: dict[int, Frame] = {}
@@ -362,7 +389,7 @@ class Hub:
                     "Cut a connection that took nothing for %s s", STUCK_SECONDS
                 )
                 subscriber.abort()
-            elif subscriber.is_silent(now, self._keep_alive):
+            elif subscriber.claim_keep_alive(now, self._keep_alive):
                 seq = max(self._position.seq, subscriber.after)
                 if seq not in frames:
                     position = Position(self._position.epoch, seq)
@@ -389,8 +416,50 @@ class Hub:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error and not isinstance(error, BrokerUnavailable):
+        if task is self._pumping and not self._closing:
+            self._begin_anew(error)
+        elif error and not isinstance(error, BrokerUnavailable):
             logger.error("The hub failed at %s", task.get_coro(), exc_info=error)
+
+    def _begin_anew(self, error: BaseException | None) -> None:
+        """Hear again after the pump has died, whatever it died of.
+
+        What it had in hand is lost to the rings, so they are given up, and everybody
+        comes back with their cursor.
+        """
+        logger.critical(
+            "The hub heard nothing any more, and begins anew", exc_info=error
+        )
+        for subscriber in list(self._subscribers):
+            subscriber.end(self.farewell("unavailable"))
+        names = list(self._groups)
+        self._groups.clear()
+        self._empty.clear()
+        self._dirty.clear()
+        self._own(self._unsubscribe(names))
+        self._pumping = self._own(self._pump())
+
+
+def _up_to(page: Resumption, seq: int) -> Resumption:
+    """Return the part of a page that ends at a seq."""
+    if page.position.seq <= seq:
+        return page
+    events = [event for event in page.events if event.position.seq <= seq]
+    return replace(page, events=events, position=Position(page.position.epoch, seq))
+
+
+def _parts(frames: list[Frame]) -> Iterable[list[Frame]]:
+    """Cut a page to what may wait for a connection at a time."""
+    part: list[Frame] = []
+    size = 0
+    for frame in frames:
+        if part and size + len(frame.sse) > MAX_PENDING:
+            yield part
+            part, size = [], 0
+        part.append(frame)
+        size += len(frame.sse)
+    if part:
+        yield part
 
 
 class _Group:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -120,11 +121,17 @@ class _Encoder(DjangoJSONEncoder):
         return o.pk if isinstance(o, Model) else super().default(o)
 
 
-_default = _Encoder().default
+encode = _Encoder().default
+"""What becomes of a value that JSON doesn't know; for `wire.dumps`."""
 
 
-def _draft(group: str, type: str, payload: object, sender: str | None) -> Draft:
-    return Draft(_group(group), type, dumps(payload, _default), sender)
+sender: ContextVar[str | None] = ContextVar("sender", default=None)
+"""The tab and the request that is being served, which cause what is published."""
+
+
+def _draft(group: str, type: str, payload: object, by: str | None) -> Draft:
+    by = sender.get() if by is None else by
+    return Draft(_group(group), type, dumps(payload, encode), by)
 
 
 def _group(name: str) -> str:

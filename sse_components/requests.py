@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
+from django.http import parse_cookie
+
 from sse_components.errors import InvalidCursor
 from sse_components.events import Position
 from sse_components.wire import STOP, parse_cursor
@@ -39,9 +41,19 @@ class Request:
         self._query = {} if self.is_too_long else _parsed(query)
 
     @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies by name."""
+        return parse_cookie(self.headers.get("cookie", ""))
+
+    @property
     def groups(self) -> list[str]:
         """The groups asked for by name, each once."""
         return list(dict.fromkeys(self._query.get("group", [])))
+
+    @property
+    def grants(self) -> list[str]:
+        """The grants that it comes with."""
+        return self._query.get("grant", [])
 
     @property
     def keys(self) -> list[str]:
@@ -66,7 +78,7 @@ class Request:
     def _cursor_text(self) -> str:
         # The header wins: a native EventSource keeps the query of its first request.
         names = "last_event_id", "lastEventId"
-        given = [text for name in names for text in self._query.get(name, [])]
+        given = [text for name in names for text in self._query.get(name, []) if text]
         return self.headers.get("last-event-id") or (given[-1] if given else "")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 
 from sse_components.wire import Frame
 
@@ -29,11 +30,18 @@ class Ring:
             self.floor, oldest = self._frames.popleft()
             self._size -= len(oldest.sse)
 
-    def after(self, seq: int) -> list[tuple[int, Frame]]:
-        """Return the frames after a seq, newest first."""
-        missed = []
+    def after(self, seq: int, most: int) -> list[tuple[int, Frame]]:
+        """Return frames after a seq, ascending: all, or just more than `most` bytes."""
+        missed = 0
         for entry in reversed(self._frames):
             if entry[0] <= seq:
                 break
-            missed.append(entry)
-        return missed
+            missed += 1
+        frames = []
+        size = 0
+        for entry in islice(self._frames, len(self._frames) - missed, None):
+            frames.append(entry)
+            size += len(entry[1].sse)
+            if size > most:
+                break
+        return frames

@@ -15,6 +15,7 @@ from sse_components import conf
 from sse_components.brokers.base import Broker
 from sse_components.brokers.memory import MemoryBroker
 from sse_components.errors import BrokerUnavailable
+from sse_components.grants import Grants
 from sse_components.groups import Policy
 from sse_components.hub import Hub
 from sse_components.pool import Pool
@@ -27,6 +28,8 @@ class _Runtime:
     settings: conf.Settings
     hub: Hub | None = None
     starting: asyncio.Task[Hub] | None = None
+    loop: asyncio.AbstractEventLoop | None = None
+    """Where the hub lives."""
 
     @cached_property
     def broker(self) -> Broker:
@@ -35,6 +38,10 @@ class _Runtime:
             history_seconds=self.settings.history_seconds,
             group_memory_seconds=self.settings.group_memory_seconds,
         )
+
+    @cached_property
+    def grants(self) -> Grants:
+        return Grants(self.settings.grant_seconds)
 
     @cached_property
     def pool(self) -> Pool:
@@ -67,7 +74,7 @@ def publisher() -> Broker:
     streams: its events would reach nobody.
     """
     runtime = _runtime()
-    if runtime.hub is None and isinstance(runtime.broker, MemoryBroker):
+    if runtime.hub is None and runtime.settings.broker_url == "memory://":
         raise BrokerUnavailable(
             "This process serves no streams, and the embedded broker "
             f"({conf.NAME}['BROKER_URL'] = 'memory://') doesn't reach another one."
@@ -81,6 +88,17 @@ def policy() -> Policy:
         return _runtime().policy
 
 
+def grants() -> Grants:
+    """Return what issues and reads grants."""
+    with _lock:
+        return _runtime().grants
+
+
+def hub() -> Hub | None:
+    """Return this process's hub, if it serves streams."""
+    return _runtime().hub
+
+
 def pool() -> Pool:
     """Return the threads for database work."""
     with _lock:
@@ -88,23 +106,33 @@ def pool() -> Pool:
 
 
 async def start() -> Hub:
-    """Have this process serve streams, on the running loop."""
+    """Have this process serve streams, on the running loop.
+
+    Raises `RuntimeError` if it does so on another loop that is still open.
+    """
     runtime = _runtime()
+    loop = asyncio.get_running_loop()
+    if runtime.loop is not loop:
+        if runtime.loop is not None and not runtime.loop.is_closed():
+            raise RuntimeError("This process serves its streams on another loop.")
+        runtime.loop, runtime.hub, runtime.starting = loop, None, None
     if runtime.hub is not None:
         return runtime.hub
     if (
         runtime.starting is None
     ):  # the first requests may come at once, without lifespan
         runtime.starting = asyncio.create_task(_start(runtime))
+    starting = runtime.starting
     try:
-        return await asyncio.shield(runtime.starting)
-    except Exception:
-        runtime.starting = None
+        return await asyncio.shield(starting)
+    except BaseException:
+        if starting.done() and runtime.starting is starting:
+            runtime.starting = None
         raise
 
 
 async def _start(runtime: _Runtime) -> Hub:
-    hub = Hub(runtime.broker, keep_alive=runtime.settings.keep_alive_seconds)
+    hub = Hub(broker(), keep_alive=runtime.settings.keep_alive_seconds)
     await hub.start()
     runtime.hub = hub
     return hub
@@ -117,6 +145,8 @@ async def stop() -> None:
         runtime, _current = _current, None
     if runtime is None:
         return
+    if runtime.starting:
+        await asyncio.wait([runtime.starting])
     if runtime.hub:
         await runtime.hub.close()
     if "broker" in vars(runtime):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from django.core.exceptions import DisallowedHost
 
 from sse_components import groups, hosts, runtime, visitors, wire
-from sse_components.body import Body
+from sse_components.body import Body, ClientGone
+from sse_components.errors import GrantInvalid
 from sse_components.events import Position
+from sse_components.grants import COOKIE, Grant
 from sse_components.groups import Subject, Visitor
 from sse_components.hub import Hub
 from sse_components.requests import Receive, Request, Scope, Send
@@ -46,10 +49,9 @@ async def stream(
     except _Refused as refused:
         await _answer(send, refused)
         return
-    start = {"type": "http.response.start", "status": 200, "headers": HEADERS + cors}
-    await send(start)
     body = Body(send)
-    with suppress(OSError):  # which says only that the client has gone
+    with suppress(ClientGone):
+        await body.start(HEADERS + cors)
         if not hub.admit(runtime.settings().max_streams):
             await body.end(hub.farewell("busy"))
             return
@@ -69,6 +71,8 @@ class _Opening:
     allowed: Sequence[str]
     denied: Sequence[str]
     cursor: Position | None
+    expires: int | None
+    """When the first of its grants expires, in seconds since 1970."""
 
 
 class _Refused(Exception):
@@ -124,19 +128,43 @@ async def _decide(hub: Hub, group: str | None, request: Request) -> _Opening:
         text = "The query is longer than 64 KiB."
         raise _Ended(wire.stream_error("bad_request", text))
     asked = request.groups if group is None else [group]
-    if len(asked) > settings.max_groups:
+    granted = _granted(request) if group is None else []
+    rendered = [name for grant in granted for name in grant.groups]
+    if len({*asked, *rendered}) > settings.max_groups:
         text = f"A stream carries at most {settings.max_groups} groups."
         raise _Ended(wire.stream_error("too_many_groups", text))
-    subject = await _subject(hub, request, asked, is_page=group is None)
+    is_page = group is None and not granted
+    subject = await _subject(hub, request, asked, is_page=is_page)
     allowed, denied = await runtime.policy().allowed(subject, asked)
     if denied:
         logger.warning("Denied %s of %s groups asked for", len(denied), len(asked))
-    if group is None and isinstance(subject, Visitor):
-        allowed = list(dict.fromkeys([*groups.automatic(subject), *allowed]))
-    if not allowed:
+    automatic: list[str] = []
+    if granted:
+        automatic = groups.automatic_of(granted[0].user, granted[0].session)
+    elif group is None and isinstance(subject, Visitor):
+        automatic = groups.automatic(subject)
+    carried = list(dict.fromkeys([*automatic, *rendered, *allowed]))
+    if not carried:
         text = "None of the groups asked for is allowed."
         raise _Ended(wire.stream_error("forbidden", text, denied))
-    return _Opening(allowed, denied, request.cursor)
+    expires = min((grant.expires for grant in granted), default=None)
+    return _Opening(carried, denied, request.cursor, expires)
+
+
+def _granted(request: Request) -> list[Grant]:
+    """Read the grants of a page: of one visitor, in the browser they are for."""
+    try:
+        granted = [runtime.grants().read(text) for text in request.grants]
+    except GrantInvalid as error:
+        raise _Ended(wire.stream_error("grant_expired", str(error))) from None
+    cookie = request.cookies.get(COOKIE)
+    if not all(grant.is_for(cookie) for grant in granted):
+        text = "The grant is another browser's."
+        raise _Ended(wire.stream_error("forbidden", text))
+    if len({grant.user for grant in granted}) > 1:
+        text = "The grants are of several users."
+        raise _Ended(wire.stream_error("bad_request", text))
+    return granted
 
 
 async def _subject(
@@ -171,10 +199,9 @@ async def _serve(hub: Hub, opening: _Opening, body: Body, receive: Receive) -> N
             denied=opening.denied,
             keep_alive=runtime.settings().keep_alive_seconds,
             retry=RETRY,
-            expires=None,
+            expires=opening.expires and int(opening.expires - time.time()),
         )
-        frame.sse = wire.retry(RETRY) + frame.sse
-        return frame
+        return frame.behind(wire.retry(RETRY))
 
     logger.info("Opened %s with %s groups", connection, len(opening.allowed))
     subscriber = await hub.open(body, opening.allowed, opening.cursor, greeting)

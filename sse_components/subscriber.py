@@ -15,7 +15,7 @@ MAX_PENDING = 256 * 1024
 """Bytes that wait for a connection; over it they are dropped, and fetched later."""
 
 NEVER = 2**63
-"""Of a subscriber that is catching up: no live event is after it."""
+"""A seq after every event: of a subscriber that takes no live events for now."""
 
 logger = logging.getLogger("sse_components.stream")
 
@@ -55,6 +55,7 @@ class Subscriber:
         "pending",
         "sent",
         "size",
+        "writing",
         "written",
     )
 
@@ -75,6 +76,8 @@ class Subscriber:
         self.ended = False
         self.written = time.monotonic()
         """When something was last written, or began to be."""
+        self.writing: float | None = None
+        """Since when a write has been waiting for the connection."""
         self._early: float | None = self.written + 1
         self._transport = transport
         self._catch_up = catch_up
@@ -101,8 +104,8 @@ class Subscriber:
         elif self.pending:
             self._drive(self._transport.write(self._take()))
 
-    def is_silent(self, now: float, seconds: float) -> bool:
-        """Whether a keep-alive is due: the early one, or after silence."""
+    def claim_keep_alive(self, now: float, seconds: float) -> bool:
+        """Whether a keep-alive is due: the early one, which is due once, or silence."""
         if self.busy or self.ended or self.pending:
             return False
         if self._early and now >= self._early:
@@ -111,8 +114,8 @@ class Subscriber:
         return now - self.written >= seconds
 
     def is_stuck(self, now: float, seconds: float) -> bool:
-        """Whether one write has been under way for so long."""
-        return self.busy and now - self.written >= seconds
+        """Whether the connection has taken nothing of one write for so long."""
+        return self.writing is not None and now - self.writing >= seconds
 
     def end(self, farewell: Frame) -> None:
         """End the stream in order: after what is pending, when it can be written."""
@@ -125,12 +128,14 @@ class Subscriber:
     def abort(self) -> None:
         """Cut the connection; the client will come back with its cursor."""
         self.ended = True
-        self._transport.abort()
+        with suppress(Exception):
+            self._transport.abort()
 
     async def write(self, frames: Sequence[Frame]) -> None:
         """Write while catching up, at the pace of the connection."""
-        self.written = time.monotonic()
+        self.written = self.writing = time.monotonic()
         await self._transport.write(frames)
+        self.writing = None
 
     async def run(self) -> None:
         """Catch up, write what came in the meantime, and hand over to the fan-out."""
@@ -152,8 +157,7 @@ class Subscriber:
         self.ended = True
         if self._task:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
 
     def _take(self) -> list[Frame]:
         frames, self.pending = self.pending, []
@@ -165,8 +169,10 @@ class Subscriber:
         assert self._farewell
         self.ended = True
         if self.pending:
-            await self._transport.write(self._take())
+            await self.write(self._take())
+        self.writing = time.monotonic()
         await self._transport.end(self._farewell)
+        self.writing = None
 
     def _drive(self, writing: Coroutine[Any, Any, None]) -> None:
         """Run a write here and now; give it to a task only if it has to wait."""
@@ -174,9 +180,12 @@ class Subscriber:
             waiting = writing.send(None)
         except StopIteration:
             return
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # also CancelledError: it isn't ours, who drive
             self._fail(error)
             return
+        self.writing = time.monotonic()
         self._take_over(_Started(writing, waiting))
 
     def _take_over(self, writing: Awaitable[None] | None) -> None:
@@ -187,15 +196,17 @@ class Subscriber:
         try:
             if writing:
                 await writing
+                self.writing = None
             await self.run()
         except Exception as error:
             self._fail(error)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         self.ended = True
         if not isinstance(error, OSError):  # which says only that the client has gone
             logger.error("A connection could not be written to", exc_info=error)
-            self._transport.abort()
+            with suppress(Exception):  # it is the others' turn, whatever this one does
+                self._transport.abort()
 
 
 class _Started:

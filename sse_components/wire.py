@@ -31,14 +31,26 @@ _POSITION = re.compile(r"([A-Za-z0-9]{1,16}):(0|[1-9][0-9]{0,15})")
 class Frame:
     """One frame, encoded once for all that receive it."""
 
-    __slots__ = ("json", "sse")
+    __slots__ = ("_start", "sse")
 
     def __init__(self, type: str, data: bytes, id: str | None = None) -> None:
-        self.json: bytes = data
+        fields = f"event: {type}\nid: {id}\n" if id else f"event: {type}\n"
+        head = b"%bdata: " % fields.encode()
+        self.sse: bytes = b"%b%b\n\n" % (head, data)
+        """An event of a stream (WHATWG HTML 9.2.6)."""
+        self._start = len(head)
+
+    @property
+    def json(self) -> bytes:
         """The object alone, as a WebSocket carries it."""
-        head = f"event: {type}\nid: {id}\n" if id else f"event: {type}\n"
-        self.sse: bytes = b"%bdata: %b\n\n" % (head.encode(), data)
-        """The same object as an event of a stream (WHATWG HTML 9.2.6)."""
+        return self.sse[self._start : -2]
+
+    def behind(self, prologue: bytes) -> Frame:
+        """Return the same frame with something of the stream's own before it."""
+        frame = object.__new__(Frame)
+        frame.sse = prologue + self.sse
+        frame._start = len(prologue) + self._start
+        return frame
 
 
 def dumps(value: object, default: Callable[[Any], Any] | None = None) -> bytes:
@@ -129,8 +141,7 @@ def stream_error(condition: Condition, text: str, groups: Sequence[str] = ()) ->
 def stream_close(reason: Reason, retry: int) -> Frame:
     """Return the last frame of a stream that the client should open again."""
     frame = _control("stream-close", None, reason=reason, retry=retry)
-    frame.sse = b"retry: %d\n%b" % (retry, frame.sse)
-    return frame
+    return frame.behind(b"retry: %d\n" % retry)
 
 
 def parse_cursor(text: str) -> Position:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 import pytest
@@ -189,16 +189,99 @@ async def test_much_that_was_missed_is_read_in_pages(world: World) -> None:
     assert len(world.broker.resumed) == 4
 
 
-async def test_a_replay_from_memory_writes_no_more_at_once_than_may_be_pending(
-    world: World,
+@pytest.mark.parametrize("in_memory", [True, False])
+async def test_a_replay_writes_no_more_at_once_than_may_be_pending(
+    world: World, in_memory: bool
 ) -> None:
-    await world.open("a")
+    await world.open("a" if in_memory else "other")
+    await world.broker.heard.probe()
+    await world.settle()
     cursor = world.hub.position
     positions = world.broker.put("a", 10, MAX_PENDING // 5)
     await world.settle()
+    world.broker.resumed.clear()
     transport, _ = await world.open("a", cursor=cursor)
-    assert _ids(transport)[-3:] == _texts(positions)[-3:]
-    assert transport.writes == 2
+    assert (world.broker.resumed == []) == in_memory
+    assert _ids(transport) == _texts(positions)
+    assert max(transport.sizes) < MAX_PENDING + MAX_PENDING // 4
+    assert len(transport.sizes) > 1
+
+
+async def test_a_group_is_reset_once_in_a_replay_of_many_pages() -> None:
+    world = World(history_size=3 * PAGE_EVENTS)
+    await world.hub.start()
+    cursor = world.hub.position
+    positions = world.broker.put("b", 3 * PAGE_EVENTS)
+    world.broker.put("a", 3 * PAGE_EVENTS + 1)
+    transport, _ = await world.open("a", "b", cursor=cursor)
+    assert transport.types.count("stream-reset") == 1
+    ids = _ids(transport)
+    assert [id for id in ids if id in set(_texts(positions))] == _texts(positions)
+    await world.hub.close()
+
+
+async def test_one_who_leaves_while_a_group_is_subscribed_takes_no_other_along(
+    world: World,
+) -> None:
+    one = asyncio.create_task(world.open("a"))
+    other = asyncio.create_task(world.open("a"))
+    await asyncio.sleep(0)
+    one.cancel()
+    transport, _ = await other
+    positions = world.broker.put("a")
+    await world.settle()
+    assert _ids(transport) == _texts(positions)
+
+
+class _Fatal(Recorder):
+    """A connection that takes the pump with it, as a time limit around send would."""
+
+    async def write(self, frames: Sequence[Frame]) -> None:
+        await super().write(frames)
+        if any(b'"test"' in frame.json for frame in frames):
+            task = asyncio.current_task()
+            assert task
+            task.cancel()
+
+
+async def test_a_pump_that_dies_sends_everybody_back_and_hears_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    healthy, _ = await world.open("a")
+    await world.hub.open(_Fatal(), ["a"], None, _greeting)
+    world.broker.put("a")
+    await world.settle()
+    assert healthy.types[-1] == "stream-close"
+    assert "begins anew" in caplog.text
+    cursor = wire.parse_cursor(healthy.events[1]["id"])
+    again, _ = await world.open("a", cursor=cursor)
+    positions = world.broker.put("a")
+    await world.settle()
+    assert _ids(again)[-1:] == _texts(positions)
+    assert len(_ids(again)) == 2
+
+
+async def test_the_timer_outlives_a_broker_that_is_away(world: World) -> None:
+    hub = Hub(world.broker, keep_alive=0.05)
+    await hub.start()
+
+    async def probe() -> None:
+        raise BrokerUnavailable("away")
+
+    world.broker.heard.probe = probe  # type: ignore[method-assign]
+    transport = Recorder()
+    await hub.open(transport, ["a"], None, _greeting)
+    await transport.until(lambda: transport.types.count("keep-alive") >= 4)
+    await hub.close()
+
+
+async def test_a_closed_hub_leaves_nothing_in_the_broker() -> None:
+    world = World()
+    await world.hub.start()
+    await world.open("a")
+    await world.hub.close()
+    assert not world.broker._feeds
+    assert not world.broker._hearers
 
 
 # A5

@@ -40,6 +40,8 @@ class Fixture:
 
     def push(self, seq: int, size: int = 0) -> None:
         """Do what the hub's fan-out does."""
+        if seq <= self.subscriber.after:
+            return
         frame = _frame(seq, size)
         self.subscriber.after = seq
         self.subscriber.pending.append(frame)
@@ -231,14 +233,14 @@ async def test_the_first_keep_alive_is_due_after_a_second_then_after_silence(
 ) -> None:
     subscriber = await fixture.live()
     now = time.monotonic()
-    assert not subscriber.is_silent(now, 15)
+    assert not subscriber.claim_keep_alive(now, 15)
     fixture.push(2001)
     subscriber.flush(now + 0.9)
-    assert subscriber.is_silent(now + 1.1, 15)
+    assert subscriber.claim_keep_alive(now + 1.1, 15)
     subscriber.flush(now + 1.1)
-    assert not subscriber.is_silent(now + 2.2, 15)
-    assert not subscriber.is_silent(now + 15.8, 15)
-    assert subscriber.is_silent(now + 16.2, 15)
+    assert not subscriber.claim_keep_alive(now + 2.2, 15)
+    assert not subscriber.claim_keep_alive(now + 15.8, 15)
+    assert subscriber.claim_keep_alive(now + 16.2, 15)
 
 
 async def test_no_keep_alive_is_due_while_something_is_written_or_pending(
@@ -247,10 +249,10 @@ async def test_no_keep_alive_is_due_while_something_is_written_or_pending(
     subscriber = await fixture.live()
     later = time.monotonic() + 100
     fixture.push(2001)
-    assert not subscriber.is_silent(later, 15)
+    assert not subscriber.claim_keep_alive(later, 15)
     fixture.transport.door.clear()
     fixture.flush()
-    assert not subscriber.is_silent(later, 15)
+    assert not subscriber.claim_keep_alive(later, 15)
 
 
 async def test_it_is_stuck_when_one_write_takes_too_long(fixture: Fixture) -> None:
@@ -260,7 +262,22 @@ async def test_it_is_stuck_when_one_write_takes_too_long(fixture: Fixture) -> No
     now = time.monotonic()
     subscriber.flush(now)
     assert not subscriber.is_stuck(now + 29, 30)
-    assert subscriber.is_stuck(now + 30, 30)
+    assert subscriber.is_stuck(now + 31, 30)
     fixture.transport.door.set()
     await _turns()
     assert not subscriber.is_stuck(now + 1000, 30)
+
+
+async def test_what_has_been_written_counts_no_more(fixture: Fixture) -> None:
+    await fixture.live()
+    for seq in range(2001, 2021):
+        fixture.push(seq, MAX_PENDING // 8)
+        fixture.flush()
+    await _turns()
+    assert fixture.caught_up_from == [0]
+
+
+async def test_waiting_for_a_broker_is_not_being_stuck(fixture: Fixture) -> None:
+    subscriber = fixture.subscriber
+    assert subscriber.busy
+    assert not subscriber.is_stuck(time.monotonic() + 100, 30)

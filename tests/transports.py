@@ -16,6 +16,8 @@ class Recorder:
     def __init__(self) -> None:
         self.written: list[Frame] = []
         self.writes = 0
+        self.sizes: list[int] = []
+        """Bytes of each write."""
         self.door = asyncio.Event()
         self.door.set()
         self.aborted = False
@@ -26,6 +28,7 @@ class Recorder:
     async def write(self, frames: Sequence[Frame]) -> None:
         await self._pass()
         self.writes += 1
+        self.sizes.append(sum(len(frame.sse) for frame in frames))
         self.written += frames
         self._wrote.set()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,14 +17,20 @@ DEMO_KEY = "demo-key"
 
 
 def news(request: HttpRequest) -> HttpResponse:
+    """Components that follow what is published."""
+    return render(request, "demo/news.html", _how_to_publish(request))
+
+
+def plain(request: HttpRequest) -> HttpResponse:
     """A page that uses nothing but the browser's own EventSource."""
-    context = {
-        "group": GROUP,
-        "key": DEMO_KEY if settings.SSE_API_KEY == DEMO_KEY else "<your key>",
-        "headlines": BreakingNews.objects.all()[:5],
-        "address": request.build_absolute_uri(f"/api/v1/groups/{GROUP}/data-changed"),
-    }
-    return render(request, "demo/news.html", context)
+    context = _how_to_publish(request)
+    context |= {"group": GROUP, "headlines": BreakingNews.objects.all()[:5]}
+    return render(request, "demo/plain.html", context)
+
+
+def bare(request: HttpRequest) -> HttpResponse:
+    """A page without a component, which loads no script and opens no stream."""
+    return render(request, "demo/base.html")
 
 
 @require_POST
@@ -31,6 +39,26 @@ def publish(request: HttpRequest) -> HttpResponse:
     if title := request.POST.get("headline", "").strip()[:200]:
         BreakingNews.objects.create(title=title)
         ComponentDispatcher.on_commit.data_changed(GROUP, {"headline": title})
+    return _done(request)
+
+
+@require_POST
+def alert(request: HttpRequest) -> HttpResponse:
+    """Notify everybody."""
+    if message := request.POST.get("message", "").strip()[:200]:
+        ComponentDispatcher.sync.notify(
+            "broadcast", "tetra:alert", {"message": message}
+        )
+    return _done(request)
+
+
+def _how_to_publish(request: HttpRequest) -> dict[str, Any]:
+    path = f"/api/v1/groups/{GROUP}/data-changed"
+    key = DEMO_KEY if settings.SSE_API_KEY == DEMO_KEY else "<your key>"
+    return {"key": key, "address": request.build_absolute_uri(path)}
+
+
+def _done(request: HttpRequest) -> HttpResponse:
     if "application/json" in request.headers.get("Accept", ""):
         return HttpResponse(status=204)
     return redirect("news")

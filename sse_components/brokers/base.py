@@ -52,6 +52,8 @@ class Resumption:
     """Of the groups that are not lost, ascending, each once."""
     lost: frozenset[str]
     """The groups that may have had events which can't be given any more."""
+    present: Position
+    """Where the broker was when this was read; a state fetched later has all of it."""
     usable: bool
     """Whether the cursor can be compared at all. If not, all groups are lost."""
     more: bool
@@ -64,7 +66,10 @@ class Delivery:
 
     name: str
     previous: int
-    """The seq of the event before it under the same name, 0 if there is none known."""
+    """The seq of the event before it under the same name.
+
+    0 if none is known; for a pattern's first event, where the pattern was noted.
+    """
     event: Event
 
 

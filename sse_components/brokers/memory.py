@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from heapq import merge
+from itertools import islice
 from threading import Lock
 
 from sse_components.brokers.base import (
@@ -78,8 +79,8 @@ class MemoryBroker(Broker):
                 expires = now + int(IDEMPOTENCY_SECONDS * 1e6)
                 call = (expires, idempotency.fingerprint, published)
                 self._calls[idempotency.key] = call
-            for feed in self._feeds:
-                feed.wake()
+            for feed in [feed for feed in self._feeds if not feed.wake()]:
+                self._remove(feed)
         return published
 
     async def apublish(
@@ -99,7 +100,7 @@ class MemoryBroker(Broker):
                 or cursor.seq > present.seq
                 or cursor.seq < self._oldest(now)
             ):
-                return Resumption(present, [], frozenset(names), False, False)
+                return Resumption(present, [], frozenset(names), present, False, False)
             lost, missed = set(), []
             for name in names:
                 history = self._history(name)
@@ -108,16 +109,16 @@ class MemoryBroker(Broker):
                 if history.floor > cursor.seq if history else is_pattern(name):
                     lost.add(name)
                 elif history:
-                    missed.append(history.after(cursor.seq))
+                    missed.append(history.after(cursor.seq, limit + 1))
         events: list[Event] = []
         for event in merge(*missed, key=lambda event: event.position.seq):
-            if not events or events[-1].position != event.position:
-                events.append(event)
-        more = len(events) > limit
-        if more:
-            events = events[:limit]
-            present = events[-1].position
-        return Resumption(present, events, frozenset(lost), True, more)
+            if events and events[-1].position == event.position:
+                continue
+            if len(events) == limit:
+                end = events[-1].position
+                return Resumption(end, events, frozenset(lost), present, True, True)
+            events.append(event)
+        return Resumption(present, events, frozenset(lost), present, True, False)
 
     async def position(self) -> Position:
         with self._lock:
@@ -224,15 +225,7 @@ class MemoryBroker(Broker):
 
     def detach(self, feed: MemoryFeed, names: Collection[str]) -> None:
         with self._lock:
-            for name in names:
-                hearers = self._hearers.get(name, set())
-                hearers.discard(feed)
-                if not hearers:
-                    self._hearers.pop(name, None)
-                    if name in self._patterns:
-                        self._deserted[name] = self._clock()
-                        if len(self._deserted) > MAX_DESERTED:
-                            self._forget_pattern(next(iter(self._deserted)))
+            self._detach(feed, names)
 
     def mark(self, feed: MemoryFeed) -> None:
         with self._lock:
@@ -245,9 +238,26 @@ class MemoryBroker(Broker):
 
     def discard(self, feed: MemoryFeed) -> None:
         with self._lock:
-            names = [name for name, feeds in self._hearers.items() if feed in feeds]
-            self._feeds.discard(feed)
-        self.detach(feed, names)
+            self._remove(feed)
+
+    def _remove(self, feed: MemoryFeed) -> None:
+        self._feeds.discard(feed)
+        heard = [name for name, feeds in self._hearers.items() if feed in feeds]
+        self._detach(feed, heard)
+
+    def _detach(self, feed: MemoryFeed, names: Collection[str]) -> None:
+        for name in names:
+            hearers = self._hearers.get(name, set())
+            if feed not in hearers:
+                continue
+            hearers.remove(feed)
+            if hearers:
+                continue
+            del self._hearers[name]
+            if name in self._patterns:
+                self._deserted[name] = self._clock()
+                if len(self._deserted) > MAX_DESERTED:
+                    self._forget_pattern(next(iter(self._deserted)))
 
 
 class MemoryFeed(Feed):
@@ -290,10 +300,13 @@ class MemoryFeed(Feed):
         """Add to what is heard; the broker calls this under its lock."""
         self._heard.append(announcement)
 
-    def wake(self) -> None:
-        """Have the iteration go on, once for all that was put since it last did."""
+    def wake(self) -> bool:
+        """Have the iteration go on, once for all that was put since it last did.
+
+        Returns whether there is still a loop to go on in.
+        """
         if not self._heard or self._woken:
-            return
+            return not self._loop.is_closed()
         self._woken = True
         try:
             at_home = asyncio.get_running_loop() is self._loop
@@ -301,8 +314,12 @@ class MemoryFeed(Feed):
             at_home = False
         if at_home:
             self._ready.set()
-        else:
+            return True
+        try:
             self._loop.call_soon_threadsafe(self._ready.set)
+        except RuntimeError:  # closed, and nobody will close the feed any more
+            return False
+        return True
 
 
 class _History:
@@ -328,11 +345,12 @@ class _History:
         while self.events and self.events[0].position.seq < oldest:
             self.floor = self.events.popleft().position.seq
 
-    def after(self, seq: int) -> list[Event]:
-        missed = []
+    def after(self, seq: int, most: int) -> list[Event]:
+        """Return the oldest events after a seq."""
+        missed = 0
         for event in reversed(self.events):
             if event.position.seq <= seq:
                 break
-            missed.append(event)
-        missed.reverse()
-        return missed
+            missed += 1
+        start = len(self.events) - missed
+        return list(islice(self.events, start, start + most))

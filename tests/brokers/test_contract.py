@@ -429,3 +429,55 @@ async def test_a_pattern_with_a_subscriber_is_never_forgotten(
     (event,) = (await broker.resume(cursor, ["a.*"], LIMIT)).events
     assert event.position == position
     assert isinstance(await heard.next(), Delivery)
+
+
+async def test_a_second_feed_of_a_pattern_loses_nothing(
+    harness: Harness, broker: Broker
+) -> None:
+    await ear(broker, "a.*")
+    cursor = await broker.position()
+    harness.advance(1)
+    positions = await publish(broker, "a.1")
+    await ear(broker, "a.*")
+    page = await broker.resume(cursor, ["a.*"], LIMIT)
+    assert [event.position for event in page.events] == positions
+
+
+async def test_a_pattern_that_is_subscribed_to_again_is_not_forgotten(
+    harness: Harness,
+) -> None:
+    broker = harness.broker(history_seconds=60, group_memory_seconds=60)
+    heard = await ear(broker, "a.*")
+    await heard.feed.unsubscribe(["a.*"])
+    await heard.feed.subscribe(["a.*"])
+    harness.advance(70)
+    await publish(broker, "b", "a.1")
+    assert isinstance(await heard.next(), Delivery)
+
+
+async def test_what_was_forgotten_stays_forgotten_when_the_clock_goes_back(
+    harness: Harness,
+) -> None:
+    broker = harness.broker(history_seconds=10, group_memory_seconds=60)
+    cursor = await broker.position()
+    await publish(broker, "a")
+    harness.advance(61)
+    await publish(broker, "b")
+    harness.advance(-61)
+    assert (await broker.resume(cursor, ["a"], LIMIT)).lost == {"a"}
+
+
+async def test_the_present_is_told_with_every_page(broker: Broker) -> None:
+    start = await broker.position()
+    positions = await publish(broker, "a", "a", "a")
+    page = await broker.resume(start, ["a"], 1)
+    assert page.position == positions[0]
+    assert page.present.seq >= positions[-1].seq
+
+
+async def test_a_thread_wakes_a_feed_that_waits(broker: Broker) -> None:
+    heard = await ear(broker, "a")
+    waiting = asyncio.create_task(heard.next())
+    await asyncio.sleep(0)
+    await asyncio.to_thread(broker.publish, [draft("a")])
+    assert isinstance(await asyncio.wait_for(waiting, 5), Delivery)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import weakref
+from threading import Thread
 
 from sse_components.brokers.memory import MAX_DESERTED, MemoryBroker, MemoryFeed
 from tests.brokers.conftest import MemoryHarness, draft, ear, publish
@@ -69,3 +71,60 @@ async def test_patterns_that_nobody_is_subscribed_to_do_not_pile_up() -> None:
     await publish(broker, "a.2.0.x")
     start = await broker.position()
     assert (await broker.resume(start, ["a.0.0.*"], 1)).lost
+
+
+async def test_groups_in_use_do_not_keep_idle_ones() -> None:
+    harness = MemoryHarness()
+    broker = harness.broker(history_seconds=10, group_memory_seconds=60)
+    assert isinstance(broker, MemoryBroker)
+    await publish(broker, "busy", "idle")
+    for _ in range(7):
+        harness.advance(10)
+        await publish(broker, "busy")
+    assert set(broker._groups) == {"busy"}
+    assert set(broker._kept) == {"busy"}
+
+
+async def test_unsubscribing_from_what_is_not_heard_renews_no_pattern() -> None:
+    harness = MemoryHarness()
+    broker = harness.broker(history_seconds=60, group_memory_seconds=60)
+    assert isinstance(broker, MemoryBroker)
+    heard = await ear(broker, "a.*")
+    await heard.feed.unsubscribe(["a.*"])
+    harness.advance(50)
+    await heard.feed.unsubscribe(["a.*"])
+    harness.advance(20)
+    await publish(broker, "b")
+    assert not broker._patterns
+
+
+def test_a_feed_whose_loop_has_closed_is_let_go_and_harms_no_publisher() -> None:
+    broker = MemoryBroker()
+    asyncio.run(_ear_and_gone(broker))
+    broker.publish([draft("a")])
+    assert not broker._feeds
+    assert not broker._hearers
+
+
+async def _ear_and_gone(broker: MemoryBroker) -> None:
+    await ear(broker, "a")
+
+
+def test_threads_take_no_number_twice() -> None:
+    broker = MemoryBroker(history_size=100_000)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [
+            Thread(target=lambda: [broker.publish([draft("a")]) for _ in range(1000)])
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    seqs = [event.position.seq for event in broker._groups["a"].events]
+    assert len(set(seqs)) == 8000
+    assert seqs == sorted(seqs)

@@ -42,7 +42,7 @@ async def _log(page: Page) -> list[tuple[str, str]]:
 async def test_what_is_published_over_rest_changes_the_page_within_a_second(
     page: Page, server: Server
 ) -> None:
-    await page.goto("/")
+    await page.goto("/plain")
     await _is_connected(page)
     start = time.monotonic()
     await _publish(server, "Published <b>over</b> REST")
@@ -55,7 +55,7 @@ async def test_what_one_visitor_publishes_changes_the_page_of_another(
 ) -> None:
     other = await (await browser.new_context(base_url=server.url)).new_page()
     for one in (page, other):
-        await one.goto("/")
+        await one.goto("/plain")
         await _is_connected(one)
     await page.get_by_label("From Django").fill("From a view")
     await page.get_by_role("button", name="Publish").click()
@@ -69,7 +69,7 @@ async def test_what_one_visitor_publishes_changes_the_page_of_another(
 async def test_a_restart_is_survived_with_a_reset_and_what_comes_after_it(
     page: Page, server: Server
 ) -> None:
-    await page.goto("/")
+    await page.goto("/plain")
     await _is_connected(page)
     before = await _publish(server, "Before")
     await expect(page.locator("#headline")).to_have_text("Before")

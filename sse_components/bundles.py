@@ -1,0 +1,43 @@
+"""The browser client's files: where they are, and their names with a hash."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+_HERE = Path(__file__).parent
+FOLDERS = [_HERE / "static" / "sse_components", _HERE.parent / "static" / "dist"]
+"""In an installed package; in a checkout."""
+
+TYPES = {".js": b"text/javascript; charset=utf-8", ".map": b"application/json"}
+
+
+@cache
+def folder() -> Path:
+    """Return where the built files are; raises `ImproperlyConfigured`."""
+    for found in FOLDERS:
+        if (found / "manifest.json").is_file():
+            return found
+    raise ImproperlyConfigured(
+        "The browser client has not been built: run `make install`, or in static/ "
+        "`npm ci --ignore-scripts && npm run build`."
+    )
+
+
+@cache
+def file_name(name: str) -> str:
+    """Return the name of a bundle as it is served, with its hash."""
+    manifest: dict[str, str] = json.loads((folder() / "manifest.json").read_text())
+    return manifest[name]
+
+
+@cache
+def content(name: str) -> tuple[bytes, bytes] | None:
+    """Return the content type and the bytes of a built file, if there is such a one."""
+    path = folder() / name
+    if "/" in name or path.suffix not in TYPES or not path.is_file():
+        return None
+    return TYPES[path.suffix], path.read_bytes()

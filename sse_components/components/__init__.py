@@ -1,0 +1,1 @@
+"""Server-rendered components: the class, its public members, its HTML, its calls."""

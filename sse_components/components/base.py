@@ -1,0 +1,106 @@
+"""The class that a component inherits from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.http import HttpRequest
+
+from sse_components.components import registry
+from sse_components.components.public import (
+    PublicMethod,
+    PublicProperty,
+    Watch,
+    method_of,
+)
+
+
+class Client:
+    """What a public method wants done in the page it was called from."""
+
+    def __init__(self) -> None:
+        self.actions: list[tuple[Any, ...]] = []
+
+    def dispatch(self, event_name: str, detail: object = None) -> None:
+        """Fire an event on the component."""
+        self.actions.append(("dispatch", event_name, detail))
+
+    def remove(self) -> None:
+        """Take the component off the page."""
+        self.actions.append(("remove",))
+
+    def redirect(self, url: str) -> None:
+        """Go to another page."""
+        self.actions.append(("redirect", url))
+
+    def update(self, **props: object) -> None:
+        """Set public properties without rendering."""
+        self.actions.append(("update", props))
+
+
+class ReactiveComponent:
+    """A piece of a page that follows what is published to its groups.
+
+    It is known as `app_label.ClassName` and renders `template`, or the file
+    `template_name`, which must have one root element. `load()` runs before every
+    render, with the arguments of the tag.
+    """
+
+    template: ClassVar[str | None] = None
+    template_name: ClassVar[str | None] = None
+    subscription: str | Sequence[str] | None = None
+    """The group or groups that it listens to."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        registry.add(cls)
+
+    def __init__(self, request: HttpRequest, page: str) -> None:
+        self.watch = Watch()
+        self.request = request
+        self.page = page
+        """Path and query of the page it is on, also while it is refreshed."""
+        self.client = Client()
+
+    def load(self, *args: Any, **kwargs: Any) -> None:
+        """Fetch what the template shows."""
+
+    def get_subscription(self) -> str | Sequence[str] | None:
+        """Return the group or groups to listen to; `subscription` unless overridden."""
+        return self.subscription
+
+    @classmethod
+    def public_properties(cls) -> dict[str, PublicProperty]:
+        """Return the public properties by name."""
+        return cls._public()[0]
+
+    @classmethod
+    def public_methods(cls) -> dict[str, PublicMethod]:
+        """Return the public methods by name."""
+        return cls._public()[1]
+
+    @classmethod
+    def _public(cls) -> tuple[dict[str, PublicProperty], dict[str, PublicMethod]]:
+        found = cls.__dict__.get("_found_public")
+        if found is None:
+            members = {
+                name: vars(owner)[name]
+                for owner in reversed(cls.__mro__)
+                for name in vars(owner)
+            }
+            found = (
+                {n: m for n, m in members.items() if isinstance(m, PublicProperty)},
+                {n: p for n, m in members.items() if (p := method_of(m))},
+            )
+            cls._found_public = found  # type: ignore[attr-defined]
+        return found
+
+    @property
+    def props(self) -> dict[str, Any]:
+        """The public properties as they are now; reading them here isn't watched."""
+        watch, self.watch = self.watch, Watch()
+        try:
+            return {name: getattr(self, name) for name in self.public_properties()}
+        finally:
+            self.watch = watch

@@ -1,0 +1,87 @@
+"""What one response shows of components, gathered while it is rendered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.http import HttpRequest
+
+from sse_components import grants, runtime
+from sse_components.events import Position
+from sse_components.groups import Visitor, is_reserved, session_group, user_group
+
+NOWHERE: Final = Position("0", 0)
+"""The position of a server that can't tell: whoever comes with it is reset."""
+
+
+@dataclass
+class Page:
+    """Kept on the request, which it belongs to."""
+
+    request: HttpRequest
+    position: Position = NOWHERE
+    """From before anything was read for the page."""
+    groups: set[str] = field(default_factory=set)
+    components: int = 0
+    keys: Counter[str] = field(default_factory=Counter)
+    """How often a component came without a key, by name."""
+    needs_scripts: bool = False
+    cookie: str | None = None
+    """A new value for the browser's cookie, to be set with the response."""
+
+    @property
+    def visitor(self) -> Visitor:
+        """Who looks at the page."""
+        user = getattr(self.request, "user", None)
+        session = getattr(self.request, "session", None)
+        key = session.session_key if session is not None else None
+        known = user if user is not None and user.is_authenticated else None
+        return Visitor(known, key)
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether the page is one visitor's, and its grant bound to a browser."""
+        visitor = self.visitor
+        return visitor.user is not None or visitor.session_key is not None
+
+    def own_group(self, name: str) -> str | None:
+        """Return the group that "session" or "user" stands for, if there is one."""
+        visitor = self.visitor
+        if name == "session":
+            return visitor.session_key and session_group(visitor.session_key)
+        return None if visitor.user is None else user_group(visitor.user.pk)
+
+    def grant(self, groups: set[str]) -> str:
+        """Return a grant for groups that were rendered, as this visitor's page."""
+        visitor = self.visitor
+        session = visitor.session_key and session_group(visitor.session_key)
+        text, _ = runtime.grants().issue(
+            (name for name in groups if not is_reserved(name)),
+            self.position,
+            user=None if visitor.user is None else str(visitor.user.pk),
+            session=session.rpartition(".")[2] if session else None,
+            browser=grants.fingerprint(self._browser()) if self.is_personal else None,
+        )
+        return text
+
+    def _browser(self) -> str:
+        cookie = self.request.COOKIES.get(grants.COOKIE) or self.cookie
+        if cookie is None:
+            cookie = self.cookie = grants.new_cookie()
+        return cookie
+
+
+def page_of(request: HttpRequest) -> Page:
+    """Return the page that a request makes; there is one for each."""
+    page: Any = getattr(request, "sse_page", None)
+    if page is None:
+        page = Page(request, _present())
+        request.sse_page = page  # type: ignore[attr-defined]
+    return page  # type: ignore[no-any-return]
+
+
+def _present() -> Position:
+    hub = runtime.hub()
+    return hub.position if hub else NOWHERE

@@ -1,0 +1,53 @@
+"""Components by name, found in every app's `components`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.apps import apps
+from django.utils.module_loading import autodiscover_modules
+
+if TYPE_CHECKING:
+    from sse_components.components.base import ReactiveComponent
+
+_classes: list[type[ReactiveComponent]] = []
+
+
+class UnknownComponent(LookupError):
+    """There is no component of that name."""
+
+
+def add(component: type[ReactiveComponent]) -> None:
+    """Remember a class; one without a template of its own is a base for others."""
+    _classes.append(component)
+
+
+def discover() -> None:
+    """Import the `components` of every app."""
+    autodiscover_modules("components")
+
+
+def name_of(component: type[ReactiveComponent]) -> str:
+    """Return a component's name, `app_label.ClassName`."""
+    config = apps.get_containing_app_config(component.__module__)
+    label = config.label if config else component.__module__.partition(".")[0]
+    return f"{label}.{component.__name__}"
+
+
+def find(name: str) -> type[ReactiveComponent]:
+    """Return the component of a name; raises `UnknownComponent`."""
+    for component in reversed(_classes):
+        if component.__name__ == name.rpartition(".")[2] and name_of(component) == name:
+            return component
+    raise UnknownComponent(f"There is no component {name!r}.")
+
+
+def duplicates() -> list[str]:
+    """Return the names that more than one class has."""
+    names = [name_of(component) for component in _classes]
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def all_components() -> list[type[ReactiveComponent]]:
+    """Return every component that has something to render."""
+    return [c for c in _classes if c.template is not None or c.template_name]

@@ -1,0 +1,110 @@
+"""Around each response: who causes events, the page's script, the browser's cookie."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from inspect import iscoroutinefunction
+from typing import Any, Final, cast
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import get_token
+from django.urls import get_script_prefix
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.decorators import sync_and_async_middleware
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from sse_components import bundles, grants, operations, runtime
+from sse_components.components.page import Page, page_of
+from sse_components.events import is_sender
+
+PLACEHOLDER: Final = mark_safe("<!--sse-scripts-->")
+_ROOT: Final = b" data-sse-component="
+
+Handler = Callable[[HttpRequest], Any]
+
+
+@sync_and_async_middleware
+def SSEComponentsMiddleware(get_response: Handler) -> Handler:  # noqa: N802  # as in settings
+    """Must stand below AuthenticationMiddleware and above nothing that compresses."""
+    if iscoroutinefunction(get_response):
+
+        async def awaiting(request: HttpRequest) -> HttpResponseBase:
+            page_of(request)  # now, before anything is read for the page
+            with _sender(request):
+                response = await cast(Awaitable[Any], get_response(request))
+            return _finished(request, response)
+
+        return awaiting
+
+    def calling(request: HttpRequest) -> HttpResponseBase:
+        page_of(request)
+        with _sender(request):
+            response = get_response(request)
+        return _finished(request, response)
+
+    return calling
+
+
+@contextmanager
+def _sender(request: HttpRequest) -> Iterator[None]:
+    """Have what is published meanwhile say which tab and request caused it."""
+    tab = request.headers.get("X-SSE-Tab")
+    number = request.headers.get("X-SSE-Request")
+    sender = f"{tab}.{number}" if tab and number else None
+    reset = operations.sender.set(sender if is_sender(sender) else None)
+    try:
+        yield
+    finally:
+        operations.sender.reset(reset)
+
+
+def _finished(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    page = page_of(request)
+    if isinstance(response, HttpResponse) and _is_html(response):
+        mark = PLACEHOLDER.encode()
+        if mark in response.content:
+            live = page.components > 0 or _ROOT in response.content
+            script = _script(page) if live else ""
+            response.content = response.content.replace(mark, script.encode(), 1)
+            response.content = response.content.replace(mark, b"")
+            if "Content-Length" in response:
+                response["Content-Length"] = str(len(response.content))
+    if page.cookie is not None:
+        response.set_cookie(
+            grants.COOKIE,
+            page.cookie,
+            max_age=365 * 24 * 3600,
+            domain=settings.SESSION_COOKIE_DOMAIN,
+            secure=settings.SESSION_COOKIE_SECURE or None,  # type: ignore[arg-type]
+            httponly=True,
+            samesite="Lax",
+        )
+    if page.components and page.is_personal:
+        patch_cache_control(response, private=True)
+        patch_vary_headers(response, ["Cookie"])
+    return response
+
+
+def _is_html(response: HttpResponse) -> bool:
+    return response.get("Content-Type", "").startswith("text/html")
+
+
+def _script(page: Page) -> SafeString:
+    prefix = get_script_prefix().rstrip("/") + runtime.settings().prefix
+    nonce = getattr(page.request, "csp_nonce", None)
+    return format_html(
+        '<script src="{}" defer data-sse-scripts data-stream="{}" data-components="{}" '
+        'data-grants="{}" data-grant="{}" data-cursor="{}" data-csrf="{}"{}></script>',
+        f"{prefix}static/{bundles.file_name('sse-components.js')}",
+        f"{prefix}stream" if runtime.hub() else "off",
+        f"{prefix}components/",
+        f"{prefix}grants",
+        page.grant(page.groups),
+        str(page.position),
+        get_token(page.request),
+        format_html(' nonce="{}"', str(nonce)) if nonce else "",
+    )
