@@ -29,8 +29,14 @@ def run(code: str) -> str:
 
 
 def test_the_package_exports() -> None:
-    assert sse_components.__all__ == ["ComponentDispatcher"]
+    assert sse_components.__all__ == [
+        "ComponentDispatcher",
+        "ReactiveComponent",
+        "public",
+    ]
     assert sse_components.ComponentDispatcher is dispatcher.ComponentDispatcher
+    assert sse_components.ReactiveComponent.__module__.endswith("components.base")
+    assert callable(sse_components.public)
 
 
 def test_the_dispatcher_exports() -> None:
