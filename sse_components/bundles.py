@@ -34,10 +34,16 @@ def file_name(name: str) -> str:
     return manifest[name]
 
 
-@cache
 def content(name: str) -> tuple[bytes, bytes] | None:
     """Return the content type and the bytes of a built file, if there is such a one."""
-    path = folder() / name
-    if "/" in name or path.suffix not in TYPES or not path.is_file():
-        return None
-    return TYPES[path.suffix], path.read_bytes()
+    return _contents().get(name)
+
+
+@cache
+def _contents() -> dict[str, tuple[bytes, bytes]]:
+    # All at once, so that names that clients think of are nowhere kept nor looked up.
+    return {
+        path.name: (TYPES[path.suffix], path.read_bytes())
+        for path in folder().iterdir()
+        if path.suffix in TYPES
+    }

@@ -19,6 +19,9 @@ from sse_components.errors import (
 MAX_NAME = 200
 """Characters in the name of a group, a pattern, an event's type."""
 
+MAX_KEY = 100
+"""Characters in the key of a component."""
+
 MAX_PAYLOAD = 64 * 1024
 """Bytes of an event's payload as JSON."""
 
@@ -166,6 +169,12 @@ def segment(value: object) -> str:
     """Return a primary key or a key as one segment of a name."""
     text = str(value)
     return text if _SEGMENT.fullmatch(text) else hashed(text)
+
+
+def component_key(value: object) -> str:
+    """Return a key as it stands in a component's id."""
+    text = str(value)
+    return segment(text) if len(text) <= MAX_KEY else hashed(text)
 
 
 def hashed(text: str) -> str:

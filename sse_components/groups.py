@@ -102,6 +102,13 @@ def is_reserved(name: str) -> bool:
     return name.partition(".")[0] in _RESERVED or name.startswith(_user_prefix())
 
 
+def is_private_to(visitor: Visitor, name: str) -> bool:
+    """Whether a group is below a visitor's own, `auth.user.7.notifications`."""
+    if visitor.user is None:
+        return False
+    return name.startswith(f"{user_group(visitor.user.pk)}.")
+
+
 def covers(patterns: Iterable[str], name: str) -> bool:
     """Whether patterns give a name; those that are reserved only in full."""
     if is_reserved(name):
@@ -142,7 +149,7 @@ class Policy:
         if self.is_public(name):
             return True
         own = automatic(subject)[1:]
-        if name in own or _is_private_to(subject, name):
+        if name in own or is_private_to(subject, name):
             return True
         if is_reserved(name) or self._authorize is None:
             return False
@@ -166,12 +173,6 @@ def _nobody() -> Any:
     from django.contrib.auth.models import AnonymousUser
 
     return AnonymousUser()
-
-
-def _is_private_to(visitor: Visitor, name: str) -> bool:
-    if visitor.user is None:
-        return False
-    return name.startswith(f"{user_group(visitor.user.pk)}.")
 
 
 def _user_prefix() -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from inspect import iscoroutinefunction
-from typing import Any, Final, cast
+from typing import Any, Final, TypeGuard, cast
 
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -22,6 +22,7 @@ from sse_components.components.page import Page, page_of
 from sse_components.events import is_sender
 
 PLACEHOLDER: Final = mark_safe("<!--sse-scripts-->")
+_MARK: Final = PLACEHOLDER.encode()
 _ROOT: Final = b" data-sse-component="
 
 Handler = Callable[[HttpRequest], Any]
@@ -35,15 +36,22 @@ def SSEComponentsMiddleware(get_response: Handler) -> Handler:  # noqa: N802  # 
         async def awaiting(request: HttpRequest) -> HttpResponseBase:
             page_of(request)  # now, before anything is read for the page
             with _sender(request):
-                response = await cast(Awaitable[Any], get_response(request))
-            return _finished(request, response)
+                response = await cast(
+                    Awaitable[HttpResponseBase], get_response(request)
+                )
+            if not _concerns(request, response):
+                return response
+            # In a thread, because who the visitor is may have to be looked up.
+            return await sync_to_async(_finished)(request, response)
 
         return awaiting
 
     def calling(request: HttpRequest) -> HttpResponseBase:
         page_of(request)
         with _sender(request):
-            response = get_response(request)
+            response = cast(HttpResponseBase, get_response(request))
+        if not _concerns(request, response):
+            return response
         return _finished(request, response)
 
     return calling
@@ -62,35 +70,42 @@ def _sender(request: HttpRequest) -> Iterator[None]:
         operations.sender.reset(reset)
 
 
+def _concerns(request: HttpRequest, response: HttpResponseBase) -> bool:
+    return page_of(request).components > 0 or _has_placeholder(response)
+
+
+def _has_placeholder(response: HttpResponseBase) -> TypeGuard[HttpResponse]:
+    return (
+        isinstance(response, HttpResponse)
+        and response.get("Content-Type", "").startswith("text/html")
+        and _MARK in response.content
+    )
+
+
 def _finished(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     page = page_of(request)
-    if isinstance(response, HttpResponse) and _is_html(response):
-        mark = PLACEHOLDER.encode()
-        if mark in response.content:
-            live = page.components > 0 or _ROOT in response.content
-            script = _script(page) if live else ""
-            response.content = response.content.replace(mark, script.encode(), 1)
-            response.content = response.content.replace(mark, b"")
-            if "Content-Length" in response:
-                response["Content-Length"] = str(len(response.content))
+    is_live = page.components > 0
+    if _has_placeholder(response):
+        is_live = is_live or _ROOT in response.content
+        before, *after = response.content.split(_MARK)
+        script = _script(page).encode() if is_live else b""
+        response.content = b"".join([before, script, *after])
+        if "Content-Length" in response:
+            response["Content-Length"] = str(len(response.content))
     if page.cookie is not None:
         response.set_cookie(
             grants.COOKIE,
             page.cookie,
             max_age=365 * 24 * 3600,
             domain=settings.SESSION_COOKIE_DOMAIN,
-            secure=settings.SESSION_COOKIE_SECURE or None,  # type: ignore[arg-type]
+            secure=settings.SESSION_COOKIE_SECURE,
             httponly=True,
             samesite="Lax",
         )
-    if page.components and page.is_personal:
+    if is_live and page.is_personal:
         patch_cache_control(response, private=True)
         patch_vary_headers(response, ["Cookie"])
     return response
-
-
-def _is_html(response: HttpResponse) -> bool:
-    return response.get("Content-Type", "").startswith("text/html")
 
 
 def _script(page: Page) -> SafeString:
@@ -103,7 +118,7 @@ def _script(page: Page) -> SafeString:
         f"{prefix}stream" if runtime.hub() else "off",
         f"{prefix}components/",
         f"{prefix}grants",
-        page.grant(page.groups),
+        page.grant(),
         str(page.position),
         get_token(page.request),
         format_html(' nonce="{}"', str(nonce)) if nonce else "",

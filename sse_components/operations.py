@@ -19,7 +19,7 @@ from sse_components.events import (
     check_group,
     check_own_type,
     check_text,
-    segment,
+    component_key,
 )
 from sse_components.groups import wire_name
 from sse_components.wire import dumps
@@ -81,7 +81,7 @@ def component_removed(
     """
     payload: Removed = {
         "component_id": _component_id(component_id),
-        "key": None if key is None else segment(key),
+        "key": None if key is None else component_key(key),
         "target_group": None if target_group is None else _group(target_group),
     }
     return _draft(group, "component.removed", payload, sender)

@@ -96,7 +96,9 @@ def grants() -> Grants:
 
 def hub() -> Hub | None:
     """Return this process's hub, if it serves streams."""
-    return _runtime().hub
+    # Of each request: settings at fault are for the system check to tell.
+    runtime = _current
+    return runtime.hub if runtime else None
 
 
 def pool() -> Pool:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ImproperlyConfigured
 from django.urls import path
 
-from sse_components import runtime
+from sse_components import conf, runtime
 from sse_components.components.views import call
 
 app_name = "sse_components"
 
+
+def _prefix() -> str:
+    try:
+        return runtime.settings().prefix
+    except ImproperlyConfigured:  # the system check, which comes here, tells it better
+        return conf.Settings().prefix
+
+
 urlpatterns = [
     path(
-        f"{runtime.settings().prefix.removeprefix('/')}components/<str:component>/<str:method>",
+        f"{_prefix().removeprefix('/')}components/<str:component>/<str:method>",
         call,
         name="call",
     )

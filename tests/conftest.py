@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 
-from sse_components import runtime
+from sse_components import bundles, runtime
 
 hypothesis.settings.register_profile("shared-machine", deadline=None)
 hypothesis.settings.load_profile("shared-machine")
@@ -18,6 +20,21 @@ hypothesis.settings.load_profile("shared-machine")
 def _no_runtime_is_left() -> Iterator[None]:
     yield
     runtime.reset()
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a browser client that was built, or so it seems."""
+    manifest = {"sse-components.js": "sse-components-ABC123.js"}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "sse-components-ABC123.js").write_text("// the client")
+    monkeypatch.setattr(bundles, "FOLDERS", [tmp_path / "missing", tmp_path])
+    caches = bundles.folder, bundles.file_name, bundles._contents
+    for cache in caches:
+        cache.cache_clear()
+    yield tmp_path
+    for cache in caches:
+        cache.cache_clear()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,7 +1,16 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 from django.core.checks import CheckMessage, run_checks
 from pytest_django import Settings
+
+from sse_components import ReactiveComponent
+from sse_components.components import registry
 
 OURS = "sse_components."
 
@@ -41,3 +50,42 @@ def test_a_setting_that_is_no_dict_is_an_error(settings: Settings) -> None:
     settings.SSE_COMPONENTS = ["memory://"]
     (error,) = found()
     assert "is a dict" in error.msg
+
+
+def test_settings_at_fault_are_told_by_the_check_and_by_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=Path(__file__).parent.parent,
+        env=os.environ | {"SSE_HISTORY_SECONDS": "-1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "E001" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def _registry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_classes", list(registry._classes))
+
+
+@pytest.mark.usefixtures("_registry_of_its_own")
+def test_components_of_one_name_are_an_error() -> None:
+    for _ in range(2):
+        type("Clashing", (ReactiveComponent,), {"__module__": __name__})
+    (error,) = found()
+    assert error.id == "sse_components.E002"
+    assert "tests.Clashing" in error.msg
+
+
+@pytest.mark.usefixtures("_registry_of_its_own")
+def test_a_template_that_is_missing_is_an_error() -> None:
+    members = {"__module__": __name__, "template_name": "demo/no_such.html"}
+    type("WithoutTemplate", (ReactiveComponent,), members)
+    type("Base", (ReactiveComponent,), {"__module__": __name__})
+    (error,) = found()
+    assert error.id == "sse_components.E003"
+    assert error.obj == "tests.WithoutTemplate"
+    assert "'demo/no_such.html'" in error.msg

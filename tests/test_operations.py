@@ -332,9 +332,11 @@ def test_a_target_is_not_where_the_event_goes(publisher: str) -> None:
         ("", hashed("")),
         ("ü", hashed("ü")),
         ('"><script>', hashed('"><script>')),
+        (100 * "x", 100 * "x"),
+        (101 * "x", hashed(101 * "x")),
     ],
 )
-def test_a_key_is_named_as_in_a_group(key: object, text: str) -> None:
+def test_a_key_is_named_as_on_its_component(key: object, text: str) -> None:
     assert payload(operations.component_removed("a", key=key))["key"] == text
 
 

@@ -4,10 +4,10 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from django.conf import settings as django_settings
@@ -18,6 +18,8 @@ from pytest_django import Settings
 
 from sse_components import ComponentDispatcher, runtime
 from sse_components.asgi import Application, get_asgi_application
+from sse_components.events import Position
+from sse_components.grants import COOKIE, fingerprint
 from sse_components.groups import session_group
 from sse_components.requests import Request
 from tests.clients import Received
@@ -773,3 +775,192 @@ async def _position() -> str:
     """Return where the broker is, once a hub hears it."""
     await runtime.start()
     return str(await runtime.broker().position())
+
+
+# Grants
+
+COOKIE_VALUE = "of-this-browser"
+BOUND = {"Cookie": f"{COOKIE}={COOKIE_VALUE}"}
+
+
+def grant(*groups: str, **whose: Any) -> str:
+    return runtime.grants().issue(groups, Position("0", 0), **whose)[0]
+
+
+def bound(*groups: str, user: str = "7", session: str | None = None) -> str:
+    browser = fingerprint(COOKIE_VALUE)
+    return grant(*groups, user=user, session=session, browser=browser)
+
+
+def with_grants(*grants: str, groups: Sequence[str] = ()) -> str:
+    given = [("grant", text) for text in grants]
+    return "/sse/stream?" + urlencode([*given, *(("group", name) for name in groups)])
+
+
+# A16
+# A17
+async def test_a_grant_of_nobody_lets_hear_what_was_rendered(app: Application) -> None:
+    async with request(app, with_grants(grant("room.b", "room.a"))) as exchange:
+        data = (await opened(exchange)).data
+        assert data["groups"] == ["broadcast", "room.a", "room.b"]
+        assert data["denied"] == []
+        await exchange.until("keep-alive")
+        published = await ComponentDispatcher.notify("room.b", "hello")
+        assert (await exchange.next()).id == str(published.position)
+
+
+async def test_a_grant_says_when_it_expires(app: Application) -> None:
+    async with request(app, with_grants(grant("room.a"))) as exchange:
+        assert 3590 <= (await opened(exchange)).data["expires"] <= 3600
+
+
+async def test_of_several_grants_the_first_to_expire_counts(
+    app: Application, settings: Settings
+) -> None:
+    long = grant("room.a")
+    settings.SSE_COMPONENTS = {"GRANT_SECONDS": 100}
+    async with request(app, with_grants(long, grant("room.b"))) as exchange:
+        data = (await opened(exchange)).data
+    assert data["groups"] == ["broadcast", "room.a", "room.b"]
+    assert 90 <= data["expires"] <= 100
+
+
+# A15
+# A63
+async def test_the_automatic_groups_come_from_the_grant_and_no_database(
+    app: Application,
+) -> None:
+    # Without the mark for it, a look into the database fails.
+    text = bound("room.a", session="h-" + 22 * "a")
+    headers = {"Cookie": f"{COOKIE}={COOKIE_VALUE}; sessionid={32 * 'x'}"}
+    async with request(app, with_grants(text), headers) as exchange:
+        assert (await opened(exchange)).data["groups"] == [
+            "broadcast", "users", "auth.user.7", f"session.h-{22 * 'a'}", "room.a"
+        ]  # fmt: skip
+
+
+# A18
+async def test_a_name_that_is_not_granted_is_denied_beside_a_grant(
+    app: Application,
+) -> None:
+    target = with_grants(grant("room.a"), groups=["room.b", "news.a", "room.a"])
+    async with request(app, target) as exchange:
+        data = (await opened(exchange)).data
+    assert data["groups"] == ["broadcast", "room.a", "news.a"]
+    assert "room.b" in data["denied"]
+
+
+# A20
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Cookie": f"{COOKIE}=of-another"},
+        {"Cookie": f"{COOKIE}="},
+        {"Cookie": f"{COOKIE}={fingerprint(COOKIE_VALUE)}"},
+        {"Cookie": f"other={COOKIE_VALUE}"},
+    ],
+)
+@pytest.mark.parametrize("beside", [True, False])
+async def test_a_bound_grant_is_worth_nothing_in_another_browser(
+    app: Application, headers: dict[str, str], beside: bool
+) -> None:
+    texts = [bound("room.a")]
+    if beside:
+        texts.append(grant("room.b", user="7"))
+    async with request(app, with_grants(*texts), headers) as exchange:
+        data = await ended(exchange, "stream-error")
+    assert data["condition"] == "forbidden"
+    assert "room" not in str(data)
+
+
+# A20
+async def test_a_grant_that_has_expired_is_to_be_renewed(
+    app: Application, settings: Settings
+) -> None:
+    settings.SSE_COMPONENTS = {"GRANT_SECONDS": 0.001}
+    text = grant("room.a")
+    settings.SSE_COMPONENTS = {}
+    for texts in ([text], [text, grant("room.b")]):
+        async with request(app, with_grants(*texts)) as exchange:
+            data = await ended(exchange, "stream-error")
+        assert data["condition"] == "grant_expired"
+
+
+# A20
+# A66
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda text: "",
+        lambda text: "garbage",
+        lambda text: "\0",
+        lambda text: "Ünïcode:1:2",
+        lambda text: text + "x",
+        lambda text: "x" + text,
+        lambda text: text[:-1],
+        lambda text: text.swapcase(),
+        lambda text: 20_000 * "x",
+    ],
+)
+async def test_a_grant_that_was_altered_opens_nothing(
+    app: Application, alter: Callable[[str], str]
+) -> None:
+    altered = alter(grant("room.a"))
+    for texts in ([altered], [grant("room.b"), altered]):
+        async with request(app, with_grants(*texts)) as exchange:
+            data = await ended(exchange, "stream-error")
+        assert data["condition"] == "grant_expired"
+        assert "room" not in str(data)
+
+
+async def test_several_grants_of_a_user_are_heard_together(app: Application) -> None:
+    target = with_grants(bound("room.a"), bound("room.b", "room.a"))
+    async with request(app, target, BOUND) as exchange:
+        assert (await opened(exchange)).data["groups"] == [
+            "broadcast", "users", "auth.user.7", "room.a", "room.b"
+        ]  # fmt: skip
+
+
+# A20
+@pytest.mark.parametrize("other", ["8", None])
+async def test_grants_of_several_users_are_a_bad_request(
+    app: Application, other: str | None
+) -> None:
+    target = with_grants(bound("room.a"), grant("room.b", user=other))
+    async with request(app, target, BOUND) as exchange:
+        data = await ended(exchange, "stream-error")
+    assert data["condition"] == "bad_request"
+
+
+# A25
+async def test_groups_that_are_granted_count(
+    app: Application, settings: Settings
+) -> None:
+    settings.SSE_COMPONENTS = {"MAX_GROUPS": 3, "PUBLIC_GROUPS": ["news.*"]}
+    two = grant("room.a", "room.b")
+    async with request(app, with_grants(two, groups=["news.a", "room.a"])) as exchange:
+        assert len((await opened(exchange)).data["groups"]) == 4  # with broadcast
+    for texts, names in [
+        ([two], ["news.a", "news.b"]),
+        ([two, grant("room.c", "room.d")], []),
+    ]:
+        async with request(app, with_grants(*texts, groups=names)) as exchange:
+            data = await ended(exchange, "stream-error")
+        assert data["condition"] == "too_many_groups"
+
+
+# A80
+async def test_a_grant_for_no_groups_opens_a_page_all_the_same(
+    app: Application,
+) -> None:
+    async with request(app, with_grants(bound()), BOUND) as exchange:
+        assert (await opened(exchange)).data["groups"] == [
+            "broadcast", "users", "auth.user.7"
+        ]  # fmt: skip
+
+
+async def test_the_stream_of_one_group_takes_no_grant(app: Application) -> None:
+    target = f"/sse/groups/room.a?{urlencode({'grant': grant('room.a')})}"
+    async with request(app, target) as exchange:
+        assert (await ended(exchange, "stream-error"))["condition"] == "forbidden"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+CLIENT = "sse_components/static/sse_components/"
 SETTINGS = """
 SECRET_KEY = "x"
 ALLOWED_HOSTS = ["testserver"]
@@ -114,10 +116,14 @@ def test_it_holds_one_package_and_all_of_it(wheel: zipfile.ZipFile) -> None:
     )
     sources = listed.stdout.split()
     assert "sse_components/py.typed" in sources
-    assert names == {
+    client = {name for name in names if name.startswith(CLIENT)}
+    assert names - client == {
         f"sse_components/{name}" if name.startswith("api/") else name
         for name in sources
     }
+    manifest = json.loads(wheel.read(f"{CLIENT}manifest.json"))
+    bundle = CLIENT + manifest["sse-components.js"]
+    assert client == {f"{CLIENT}manifest.json", bundle, f"{bundle}.map"}
 
 
 def test_it_works_alone(wheel: zipfile.ZipFile, tmp_path: Path) -> None:

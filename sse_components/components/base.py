@@ -30,6 +30,11 @@ class Client:
         """Take the component off the page."""
         self.actions.append(("remove",))
 
+    @property
+    def removes(self) -> bool:
+        """Whether there is nothing left to render for."""
+        return ("remove",) in self.actions
+
     def redirect(self, url: str) -> None:
         """Go to another page."""
         self.actions.append(("redirect", url))

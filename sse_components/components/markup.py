@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 
 from django.utils.html import escape
 
-# WHATWG HTML 13.1.2
 _VOID = {  # WHATWG HTML 13.1.2
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta",
     "source", "track", "wbr",
@@ -27,8 +26,7 @@ def with_attributes(html: str, attributes: Mapping[str, str]) -> str:
         raise NotOneRoot("it has no element")
     if root.fault:
         raise NotOneRoot(root.fault)
-    taken = attributes.keys() & root.attributes
-    if taken:
+    if taken := sorted(attributes.keys() & root.attributes):
         raise NotOneRoot(f"its root has an attribute of ours: {', '.join(taken)}")
     text = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
     return html[: root.end_of_name] + text + html[root.end_of_name :]
@@ -61,7 +59,7 @@ class _Root(HTMLParser):
             self.attributes = {name for name, _ in attrs}
             self._name = tag
         elif self._depth == 0:
-            self.fault = f"a second element, <{tag}>, stands beside its root"
+            self._note(f"a second element, <{tag}>, stands beside its root")
             return
         if tag == self._name and tag not in _VOID:
             self._depth += 1
@@ -75,4 +73,7 @@ class _Root(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._depth == 0 and data.strip():
-            self.fault = "text stands beside its root"
+            self._note("text stands beside its root")
+
+    def _note(self, fault: str) -> None:
+        self.fault = self.fault or fault

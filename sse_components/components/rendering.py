@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Set
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
 from django.template import Context, Template, engines
@@ -15,7 +15,7 @@ from django.template.loader import get_template
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
-from sse_components import wire
+from sse_components import runtime, wire
 from sse_components.components import registry
 from sse_components.components.base import ReactiveComponent
 from sse_components.components.markup import NotOneRoot, with_attributes
@@ -23,19 +23,9 @@ from sse_components.components.page import Page
 from sse_components.components.public import Watch
 from sse_components.components.state import State
 from sse_components.errors import InvalidGroup
-from sse_components.events import is_subscribable, segment
-from sse_components.groups import BROADCAST, USERS, is_reserved
+from sse_components.events import component_key, is_subscribable
+from sse_components.groups import wire_name
 from sse_components.operations import encode
-
-MAX_KEY = 100
-
-
-@dataclass
-class Rendered:
-    """One component on a page."""
-
-    html: SafeString
-    groups: set[str]
 
 
 def new_state(
@@ -57,7 +47,7 @@ def new_state(
     user = page.visitor.user
     return State(
         name=name,
-        key=None if key is None else segment(str(key)[: MAX_KEY + 1]),
+        key=None if key is None else component_key(key),
         args=args,
         kwargs=kwargs,
         subscribe=subscribe,
@@ -66,13 +56,28 @@ def new_state(
     )
 
 
-def render(page: Page, component: ReactiveComponent, state: State) -> Rendered:
-    """Render a component that is loaded."""
+def render(
+    page: Page,
+    component: ReactiveComponent,
+    state: State,
+    from_page: Set[str] = frozenset(),
+) -> SafeString:
+    """Render a component that is loaded.
+
+    `from_page` names the public properties whose values are the browser's: a group
+    that was made of them is granted only if it would be when asked for by name.
+    """
     component.watch = Watch()
     template = _template(type(component))
     output: str = template.render(_context(page, component)).strip()
     rendered = component.watch.reads
+    component.watch = Watch()
     groups = list(_groups(page, component, state))
+    if component.watch.reads & from_page:
+        allowed, _ = async_to_sync(runtime.policy().allowed)(page.visitor, groups)
+        page.groups.update(allowed)
+    else:
+        page.groups.update(groups)
     id = state.name if state.key is None else f"{state.name}:{state.key}"
     attributes = {
         "data-sse-component": state.name,
@@ -95,8 +100,7 @@ def render(page: Page, component: ReactiveComponent, state: State) -> Rendered:
             f"The template of {state.name} must render one element, but {error}."
         ) from None
     page.components += 1
-    page.groups.update(groups)
-    return Rendered(html, set(groups))
+    return html
 
 
 class _Names(dict[str, Any]):
@@ -145,18 +149,16 @@ def _groups(page: Page, component: ReactiveComponent, state: State) -> Iterable[
     wanted = state.subscribe or component.get_subscription() or []
     for name in dict.fromkeys([wanted] if isinstance(wanted, str) else wanted):
         if name in ("session", "user"):
-            own = page.own_group(name)
-            if own:
+            if own := page.own_group(name):
                 yield own
-        elif name in (BROADCAST, USERS):
-            yield name  # the page hears it anyway, if it may
-        elif not is_subscribable(name) or is_reserved(name):
+            continue
+        group = wire_name(name) if isinstance(name, str) else name
+        if not is_subscribable(group) or not page.may_have(group):
             raise InvalidGroup(
-                f"{state.name} can't subscribe to {name!r}: it is not a group, or it is "
-                'reserved. "session" and "user" stand for the visitor\'s own.'
+                f"{state.name} can't subscribe to {group!r}: it is not a group, or it "
+                'is reserved. "session" and "user" stand for the visitor\'s own.'
             )
-        else:
-            yield name
+        yield group
 
 
 def _listeners(component: ReactiveComponent) -> dict[str, str]:

@@ -51,19 +51,21 @@ def read(text: object, name: str) -> State:
     """
     try:
         content = signing.loads(str(text), salt=SALT, serializer=_Serializer)
+        if content["c"] != name:
+            raise InvalidState("The state is another component's.")
+        return State(
+            name=name,
+            key=content["k"],
+            args=tuple(_unpacked(value) for value in content["a"]),
+            kwargs={name: _unpacked(value) for name, value in content["w"].items()},
+            subscribe=content["s"],
+            user=content["u"],
+            language=content["l"],
+        )
     except signing.BadSignature:
         raise InvalidState("The state is not one of ours.") from None
-    if content["c"] != name:
-        raise InvalidState("The state is another component's.")
-    return State(
-        name=name,
-        key=content["k"],
-        args=tuple(_unpacked(value) for value in content["a"]),
-        kwargs={name: _unpacked(value) for name, value in content["w"].items()},
-        subscribe=content["s"],
-        user=content["u"],
-        language=content["l"],
-    )
+    except LookupError:  # no such member, no such model: of another release
+        raise InvalidState("The state is of another version.") from None
 
 
 class _Serializer(signing.JSONSerializer):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -15,8 +16,13 @@ from django.core.exceptions import (
     PermissionDenied,
     RequestDataTooBig,
 )
+from django.db import connections
 from django.http import Http404, HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.decorators import decorator_from_middleware
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import override
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from pydantic import ValidationError
 
@@ -33,6 +39,8 @@ from sse_components.components.state import InvalidState, State
 REFRESH = "_refresh"
 REMEMBERED_SECONDS = 60
 
+_MEMBERS: dict[str, type] = {"props": dict, "pushed": list, "args": list}
+
 logger = logging.getLogger("sse_components.components")
 
 
@@ -42,6 +50,17 @@ class _Refused(Exception):
         self.answer = {"code": code, "detail": detail, **more}
 
 
+class _Csrf(CsrfViewMiddleware):
+    """Django's, whether or not the project has it, with an answer like the others."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        logger.warning("Refused a call: %s", reason)
+        detail = "The token of the page does not fit the cookie."
+        return _json(403, {"code": "csrf", "detail": detail})
+
+
+@csrf_exempt  # from the project's own middleware, which answers with a page
+@decorator_from_middleware(_Csrf)
 @require_POST
 def call(request: HttpRequest, component: str, method: str) -> HttpResponse:
     """Answer a call as the protocol says; internals never reach the browser."""
@@ -49,14 +68,21 @@ def call(request: HttpRequest, component: str, method: str) -> HttpResponse:
         return _json(200, _called(request, component, method))
     except _Refused as refused:
         return _json(refused.status, refused.answer)
-    except (ObjectDoesNotExist, Http404):
-        return _json(410, {"code": "gone", "detail": "What it shows is gone."})
     except PermissionDenied:
+        _roll_back()
         return _json(403, {"code": "forbidden", "detail": "This is not allowed."})
     except Exception as error:
+        _roll_back()
         logger.exception("%s of %s failed", method, component)
         detail = repr(error) if settings.DEBUG else "The server failed."
         return _json(500, {"code": "error", "detail": detail})
+
+
+def _roll_back() -> None:
+    # With ATOMIC_REQUESTS Django does so only for exceptions that leave the view.
+    for connection in connections.all(initialized_only=True):
+        if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
+            connection.set_rollback(True)
 
 
 def _called(request: HttpRequest, name: str, method: str) -> dict[str, Any]:
@@ -71,90 +97,122 @@ def _called(request: HttpRequest, name: str, method: str) -> dict[str, Any]:
         state = states.read(body.get("state"), name)
     except InvalidState as error:
         raise _Refused(400, "state", str(error)) from None
+    except ObjectDoesNotExist:
+        raise _gone() from None
     page = page_of(request)
+    page.path = _path(request, body)
     user = page.visitor.user
+    pk = None if user is None else str(user.pk)
     if method != REFRESH:
-        if state.user != (None if user is None else str(user.pk)):
+        if state.user != pk:
             raise _Refused(409, "state", "The state is another user's.")
         _run_once(request)
+    state = replace(state, user=pk)
     given = _props(found, body)
     pushed = {name for name in body.get("pushed", []) if isinstance(name, str)}
     with override(state.language):
-        component = found(request, str(body.get("page") or request.get_full_path()))
+        component = found(request, page.path)
         if method == REFRESH:
-            _load(component, state, given, pushed)
-            return _answer(page, component, state, html=True)
-        _load(component, state, given, set(given))
+            from_page = _load(component, state, given, pushed)
+            return _answer(page, component, render(page, component, state, from_page))
+        from_page = _load(component, state, given, given.keys())
         component.watch = Watch()
-        arguments = body.get("args", [])
-        action = getattr(component, method)
-        try:
-            inspect.signature(action).bind(*arguments)
-        except TypeError as error:
-            raise _Refused(422, "args", str(error)) from None
+        action, arguments = getattr(component, method), body.get("args", [])
+        _check_arguments(action, arguments)
         result = action(*arguments)
-        written = component.watch.writes
-        if html := found.public_methods()[method].update:
-            _load(component, state, component.props, written)
-        return _answer(page, component, state, html=html, result=result)
+        html = None
+        if found.public_methods()[method].update and not component.client.removes:
+            written = component.watch.writes
+            laid = _load(component, state, component.props, written)
+            html = render(page, component, state, laid & (from_page | written))
+        return _answer(page, component, html, result)
 
 
 def _load(
     component: ReactiveComponent,
     state: State,
     given: Mapping[str, Any],
-    over: set[str],
-) -> None:
+    over: Set[str],
+) -> set[str]:
     """Load a component and lay over it what its page knows.
 
-    What `load` sets wins over what the page had, unless it is named in `over`.
+    What `load` sets wins over what the page had, unless it is named in `over`. Returns
+    the names of what was laid over.
     """
     component.watch = Watch()
-    component.load(*state.args, **state.kwargs)
+    try:
+        component.load(*state.args, **state.kwargs)
+    except (ObjectDoesNotExist, Http404):
+        raise _gone() from None
     loaded = component.watch.writes
-    for name, value in given.items():
-        if name in over or name not in loaded:
-            setattr(component, name, value)
+    laid = {name for name in given if name in over or name not in loaded}
+    for name in laid:
+        setattr(component, name, given[name])
+    return laid
 
 
 def _answer(
     page: Page,
     component: ReactiveComponent,
-    state: State,
-    *,
-    html: bool,
+    html: str | None,
     result: object = None,
 ) -> dict[str, Any]:
-    rendered = render(page, component, state) if html else None
     return {
-        "html": rendered.html if rendered else None,
+        "html": html,
         "props": component.props,
         "result": result,
         "client": component.client.actions,
-        "grant": page.grant(rendered.groups) if rendered else None,
+        "grant": None if html is None else page.grant(),
         "position": str(page.position),
     }
+
+
+def _gone() -> _Refused:
+    return _Refused(410, "gone", "What it shows is gone.")
+
+
+def _path(request: HttpRequest, body: dict[str, Any]) -> str:
+    given = body.get("page")
+    if (
+        isinstance(given, str)
+        and given.startswith("/")
+        and url_has_allowed_host_and_scheme(given, allowed_hosts=None)
+    ):
+        return given
+    return request.get_full_path()
+
+
+def _check_arguments(action: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    try:
+        inspect.signature(action).bind(*arguments)
+    except TypeError as error:
+        message = str(error)
+        detail = "The method takes other arguments."
+        errors = [{"pointer": "/args", "message": message}]
+        raise _Refused(422, "args", detail, errors=errors) from None
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:
     try:
         body = json.loads(request.body)
+        wire.dumps(body)  # neither NaN nor halves of characters, which Python reads
     except RequestDataTooBig:
         raise _Refused(
             413, "size", "The call is larger than the server takes."
         ) from None
     except (ValueError, RecursionError):
         raise _Refused(400, "body", "The body is not JSON.") from None
-    if not isinstance(body, dict) or not isinstance(body.get("args", []), list):
-        raise _Refused(400, "body", "The body is not an object with args.")
+    if not isinstance(body, dict):
+        raise _Refused(400, "body", "The body is not an object.")
+    for name, kind in _MEMBERS.items():
+        if not isinstance(body.get(name, kind()), kind):
+            raise _Refused(400, "body", f"{name} is of another type.")
     return body
 
 
 def _props(found: type[ReactiveComponent], body: dict[str, Any]) -> dict[str, Any]:
     """Return the public properties of a body, validated; other keys are ignored."""
     given = body.get("props", {})
-    if not isinstance(given, dict):
-        raise _Refused(400, "body", "props is not an object.")
     props, errors = {}, []
     for name, public in found.public_properties().items():
         if name not in given:

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from sse_components.components import registry
+from sse_components.components.base import ReactiveComponent
 from sse_components.components.page import page_of
 from sse_components.components.public import Watch
 from sse_components.components.rendering import new_state, render
@@ -40,9 +41,9 @@ def component(
     page = page_of(request)
     found = registry.find(name)
     state = new_state(page, found, args, kwargs, key, subscribe)
-    instance = found(request, request.get_full_path())
+    instance = found(request, page.path)
     instance.load(*args, **kwargs)
-    return render(page, instance, state).html
+    return render(page, instance, state)
 
 
 @register.simple_tag(takes_context=True)
@@ -68,7 +69,10 @@ class _Live(Node):
 
     def render(self, context: Context) -> SafeString:
         component = context.get("component")
-        if component is None or self._name not in component.public_properties():
+        if (
+            not isinstance(component, ReactiveComponent)
+            or self._name not in component.public_properties()
+        ):
             raise template.TemplateSyntaxError(
                 f"{{% live {self._name} %}}: the component has no such public property."
             )

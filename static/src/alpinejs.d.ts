@@ -1,0 +1,4 @@
+declare module "alpinejs" {
+  const alpine: import("./alpine").Alpine;
+  export default alpine;
+}

@@ -1,0 +1,87 @@
+// What the server sends: frames, ids and groups. Nothing here touches the browser.
+
+export interface EventFrame {
+  id: string;
+  type: string;
+  group: string;
+  payload: Record<string, unknown>;
+  sender: string | null;
+  /** Milliseconds: wait a random time below it before fetching because of this. */
+  spread?: number;
+}
+
+export interface ControlFrame {
+  type: "stream-open" | "stream-reset" | "stream-error" | "stream-close" | "keep-alive";
+  id?: string;
+  groups?: string[];
+  denied?: string[];
+  keep_alive?: number;
+  condition?: string;
+  retry?: number;
+  spread?: number;
+}
+
+export type Frame = EventFrame | ControlFrame;
+
+/** An EventSource tells only of types that somebody listens to. */
+export const TYPES = [
+  "stream-open",
+  "keep-alive",
+  "stream-reset",
+  "stream-error",
+  "stream-close",
+  "component.data_changed",
+  "component.created",
+  "component.removed",
+  "notify",
+  "presence.join",
+  "presence.leave",
+  "presence.online",
+  "presence.offline",
+];
+
+export const isEvent = (frame: Frame): frame is EventFrame => "group" in frame;
+
+/** The frame in a line of JSON, or null: what isn't ours must not stop the stream. */
+export function parse(data: string): Frame | null {
+  try {
+    const frame: unknown = JSON.parse(data);
+    return typeof frame === "object" && frame !== null && "type" in frame ? (frame as Frame) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether a name that is subscribed to, perhaps a pattern, brings a group's events. */
+export function covers(subscribed: string, group: string): boolean {
+  if (subscribed === group) return true;
+  if (!subscribed.endsWith(".*")) return false;
+  const stem = subscribed.slice(0, -1);
+  return group.startsWith(stem) && group.length > stem.length && !group.includes(".", stem.length);
+}
+
+/** The position that every server resets: nothing is known to be complete. */
+export const NOWHERE = "0:0";
+
+function split(position: string): [string, number] {
+  const [epoch = "", seq = ""] = position.split(":");
+  return [epoch, Number(seq)];
+}
+
+/** Whether an event is newer than what was rendered; across epochs nobody can tell. */
+export function isAfter(id: string, position: string): boolean {
+  const [epoch, seq] = split(id);
+  const [ours, rendered] = split(position);
+  return epoch !== ours || !(seq <= rendered);
+}
+
+/** Whether a position is known to be older than another. */
+export const isBefore = (one: string, other: string): boolean =>
+  split(one)[0] === split(other)[0] && isAfter(other, one);
+
+/** Where to resume so that neither position misses anything. */
+export function older(one: string | null, other: string | null): string | null {
+  if (one === null || other === null) return one ?? other;
+  if (split(one)[0] !== split(other)[0]) return NOWHERE;
+  return isAfter(one, other) ? other : one;
+}

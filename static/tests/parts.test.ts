@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { configOf } from "../src/config";
+import { increasing, increasingThrough } from "../src/match";
+import { Ring } from "../src/ring";
+import { StatusTeller, initialStatus } from "../src/status";
+import { covers, isAfter, isBefore, older, parse } from "../src/wire";
+
+test("a ring remembers the last ids", () => {
+  const ring = new Ring(2);
+  assert.ok(ring.add("a"));
+  assert.ok(!ring.add("a"));
+  assert.ok(ring.add("b"));
+  assert.ok(ring.add("c"));
+  assert.ok(ring.add("a"));
+});
+
+test("positions are compared as numbers, within an epoch", () => {
+  assert.ok(isAfter("e:10", "e:9"));
+  assert.ok(!isAfter("e:9", "e:9"));
+  assert.ok(isAfter("f:1", "e:9"));
+  assert.ok(isBefore("e:9", "e:10"));
+  assert.ok(!isBefore("e:9", "e:9"));
+  assert.ok(!isBefore("f:1", "e:9"));
+  assert.equal(older("e:10", "e:9"), "e:9");
+  assert.equal(older("e:9", null), "e:9");
+  assert.equal(older("e:9", "f:9"), "0:0");
+});
+
+test("a pattern covers exactly one more segment", () => {
+  assert.ok(covers("a.*", "a.b"));
+  assert.ok(covers("a.*", "a.*"));
+  assert.ok(covers("a", "a"));
+  for (const group of ["a", "a.", "a.b.c", "ab", "b.c"]) assert.ok(!covers("a.*", group), group);
+});
+
+test("only an object with a type is a frame", () => {
+  assert.deepEqual(parse('{"type":"x"}'), { type: "x" });
+  for (const text of ["", "1", "null", '"type"', "{}", "{"]) assert.equal(parse(text), null);
+});
+
+test("a longest increasing run is found, also through a given place", () => {
+  assert.deepEqual([...increasing([3, 1, 2, 5, 4])].sort(), [1, 2, 4]);
+  assert.deepEqual([...increasing([])], []);
+  assert.deepEqual([...increasingThrough([3, 1, 2, 5, 4], 0)].sort(), [0, 4]);
+});
+
+test("the status tells of each change once", () => {
+  const target = new EventTarget();
+  const told: string[] = [];
+  for (const name of ["sse:connected", "sse:disconnected", "sse:reset", "sse:denied"])
+    target.addEventListener(name, () => told.push(name));
+  const status = initialStatus();
+  const teller = new StatusTeller(status, target);
+  teller.state("connecting");
+  assert.deepEqual(status, {
+    online: false,
+    state: "connecting",
+    transport: null,
+    lastActivity: null,
+  });
+  teller.state("connected");
+  teller.activity(5);
+  assert.deepEqual(status, { online: true, state: "connected", transport: "sse", lastActivity: 5 });
+  teller.denied(["a"], null);
+  teller.denied(["a"], null);
+  teller.reset(["a"]);
+  teller.state("disconnected");
+  teller.state("closed");
+  assert.deepEqual(told, ["sse:connected", "sse:denied", "sse:reset", "sse:disconnected"]);
+});
+
+test("a script without a stream says so", () => {
+  const config = (dataset: Record<string, string>) => configOf({ dataset } as unknown as HTMLElement);
+  assert.equal(config({ stream: "off", components: "/c/" }).stream, null);
+  assert.deepEqual(
+    config({ stream: "/s", components: "/c/", grant: "g", cursor: "e:1", csrf: "t" }),
+    { stream: "/s", components: "/c/", grants: ["g"], cursor: "e:1", csrf: "t" },
+  );
+});

@@ -1,0 +1,142 @@
+// A page with components that have no elements.
+
+import { sender } from "../src/calls";
+import { Component, type View } from "../src/component";
+import type { Connection } from "../src/connection";
+import { tab } from "../src/identity";
+import { Notified } from "../src/notified";
+import { Page } from "../src/page";
+import { FakeEnv, type Request } from "./fakes";
+
+export class FakeView implements View {
+  component = "news.Ticker";
+  id = "news.Ticker";
+  key = "";
+  state = "signed";
+  position = "e:10";
+  groups = ["news"];
+  groupsWithin = this.groups;
+  rendered: string[] = [];
+  listen: Record<string, string> = {};
+  isGone = false;
+  editing = "";
+  html: string[] = [];
+  fired: [string, unknown, boolean][] = [];
+  redirects: string[] = [];
+
+  constructor(
+    readonly data: Record<string, unknown>,
+    fields: Partial<FakeView> = {},
+  ) {
+    Object.assign(this, fields);
+    this.groupsWithin = fields.groupsWithin ?? this.groups;
+  }
+
+  get(name: string): unknown {
+    return this.data[name];
+  }
+
+  set(name: string, value: unknown): void {
+    this.data[name] = value;
+  }
+
+  holds(name: string): boolean {
+    return name === this.editing;
+  }
+
+  morph(html: string): void {
+    this.html.push(html);
+  }
+
+  fire(name: string, detail: unknown, bubbles: boolean): void {
+    this.fired.push([name, detail, bubbles]);
+  }
+
+  redirect(url: string): void {
+    this.redirects.push(url);
+  }
+
+  remove(): void {
+    this.isGone = true;
+  }
+}
+
+/** A connection that writes down what it is told. */
+export class FakeConnection {
+  groups: string[] | null = null;
+  told: unknown[] = [];
+
+  start(): void {
+    this.told.push("start");
+  }
+
+  stop(): void {
+    this.told.push("stop");
+  }
+
+  addGrant(grant: string, position: string): void {
+    this.told.push([grant, position]);
+  }
+}
+
+export class Stage {
+  env = new FakeEnv();
+  document = new EventTarget();
+  stored = new Map<string, string>();
+  connection = new FakeConnection();
+  page = this.reload();
+
+  /** Another page in the same tab. */
+  reload(): Page {
+    const storage = {
+      getItem: (name: string) => this.stored.get(name) ?? null,
+      setItem: (name: string, value: string) => void this.stored.set(name, value),
+    };
+    this.page = new Page(this.env, this.document, new Notified(() => storage as Storage));
+    this.page.connect(this.connection as unknown as Connection);
+    return this.page;
+  }
+
+  add(data: Record<string, unknown>, fields: Partial<FakeView> = {}): [Component, FakeView] {
+    const view = new FakeView({ ...data }, fields);
+    const send = sender(this.env, "/sse/components/", "csrf", () => "/todo?tab=2");
+    const component = new Component(this.env, send, this.page, view, { ...data });
+    this.page.add(component);
+    return [component, view];
+  }
+
+  changed(seq: number, data: Record<string, unknown>, more: Record<string, unknown> = {}): void {
+    const { update = false, ...rest } = more;
+    this.event("component.data_changed", seq, { data, update }, rest);
+  }
+
+  event(
+    type: string,
+    seq: number,
+    payload: Record<string, unknown>,
+    more: Record<string, unknown> = {},
+  ): void {
+    this.page.event({ type, id: `e:${seq}`, group: "news", payload, sender: null, ...more });
+  }
+
+  get requests(): Request[] {
+    return this.env.requests;
+  }
+
+  get last(): Request {
+    return this.requests.at(-1) as Request;
+  }
+}
+
+export const answer = (fields: Record<string, unknown> = {}): Record<string, unknown> => ({
+  html: "<p></p>",
+  props: {},
+  result: null,
+  client: [],
+  grant: null,
+  position: "e:50",
+  ...fields,
+});
+
+export const senderOf = (request: Request): string =>
+  `${tab}.${request.headers["X-SSE-Request"]}`;

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from tests.proxies import Proxy
+from tests.servers import ROOT, Server
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ALPINE = ROOT / "static" / "node_modules" / "alpinejs" / "dist" / "cdn.min.js"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path, application="tests.browser.live.asgi:application")
+    server.start()
+    yield server
+    server.stop()
+    assert "Traceback" not in server.log
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def other(browser: Browser, server: Server) -> AsyncIterator[Page]:
+    """A page of another visitor."""
+    context = await browser.new_context(base_url=server.url)
+    context.set_default_timeout(10_000)
+    yield await context.new_page()
+    await context.close()
+
+
+class System:
+    """Another system, which publishes over REST."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def post(self, address: str, body: object) -> None:
+        async with httpx.AsyncClient(headers=self._server.headers) as client:
+            answer = await client.post(f"{self._server.url}/api/v1{address}", json=body)
+        assert answer.status_code == 202, answer.text
+
+    async def state(self, items: list[str] | None = None) -> dict[str, int]:
+        """Return how often components were loaded; set the items first."""
+        async with httpx.AsyncClient() as client:
+            url = f"{self._server.url}/state"
+            answer = await (
+                client.get(url) if items is None else client.post(url, json=items)
+            )
+        loads: dict[str, int] = answer.json()
+        return loads
+
+
+@pytest.fixture
+def system(server: Server) -> System:
+    return System(server)
+
+
+NEWS = "/groups/board.news/data-changed"
+
+
+async def _live(page: Page, address: str) -> None:
+    await page.goto(address)
+    await page.wait_for_function("window.Alpine?.store('sse')?.online === true")
+
+
+# A1
+async def test_a_page_without_components_loads_no_script_and_opens_no_stream(
+    page: Page,
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.goto("/none")
+    await page.wait_for_timeout(300)
+    assert not [url for url in asked if "/sse/" in url]
+    assert "<script" not in await page.content()
+
+
+# A2
+async def test_many_components_share_one_stream(page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await _live(page, "/many")
+    await page.wait_for_timeout(500)
+    assert len([url for url in asked if "/sse/stream" in url]) == 1
+
+
+# A17, A30, A31
+async def test_a_headline_shows_in_every_window_within_a_second(
+    page: Page, other: Page, system: System
+) -> None:
+    for one in (page, other):
+        await _live(one, "/board")
+    start = time.monotonic()
+    data = {
+        "headline": "<i>Hello</i>",
+        "nobody": 1,
+        "_methods": {},
+        "__proto__": {"x": 1},
+    }
+    await system.post(NEWS, {"data": data})
+    for one in (page, other):
+        for id in ("server", "bound", "quiet"):
+            await expect(one.locator(f"#{id}")).to_have_text("<i>Hello</i>")
+    assert time.monotonic() - start < 1
+    for one in (page, other):
+        assert await one.evaluate("({}).x === undefined && window.nobody === undefined")
+
+
+# A30
+async def test_a_property_that_no_template_reads_changes_without_a_fetch(
+    page: Page, system: System
+) -> None:
+    await _live(page, "/board")
+    before = await system.state()
+    await system.post(NEWS, {"data": {"count": 7}})
+    await expect(page.locator("#count")).to_have_text("7")
+    await system.post(NEWS, {"data": {"headline": "x"}})
+    await expect(page.locator("#quiet")).to_have_text("x")
+    await expect(page.locator("#server")).to_have_text("x")
+    await expect(page.locator("#count")).to_have_text("7")
+    assert (await system.state())["quiet"] == before["quiet"]
+
+
+# A31
+@pytest.mark.parametrize("body", [{}, {"data": {"count": 1}, "update": True}])
+async def test_without_data_or_with_update_the_html_is_fetched(
+    page: Page, system: System, body: dict[str, Any]
+) -> None:
+    await _live(page, "/shelf")
+    await system.state(["1", "2", "3", "4"])
+    await system.post("/groups/shop.item/data-changed", body)
+    await expect(page.locator("li")).to_have_count(4)
+
+
+# A33
+async def test_a_notification_fires_an_event_and_calls_the_listening_method_once(
+    page: Page, other: Page, system: System
+) -> None:
+    for one in (page, other):
+        await _live(one, "/board")
+        await one.evaluate(
+            "window.rung = [];"
+            "document.addEventListener('board:ring', e => rung.push(e.detail));0"
+        )
+    await system.post(
+        "/groups/board.news/notify",
+        {"event_name": "board:ring", "data": {"text": "hi"}},
+    )
+    for one in (page, other):
+        await expect(one.locator("#heard")).to_have_text("[hi]")
+        rung = await one.evaluate("rung")
+        assert [(r["data"], r["group"]) for r in rung] == [
+            ({"text": "hi"}, "board.news")
+        ]
+    assert (await system.state())["ring"] == 2
+
+
+# A34
+async def test_many_creations_at_once_are_few_fetches(
+    page: Page, system: System
+) -> None:
+    await _live(page, "/shelf")
+    before = (await system.state([str(n) for n in range(23)]))["shelf"]
+    event = {"type": "component.created", "group": "shop.item", "data": {"pk": 1}}
+    await system.post("/events", {"events": [event] * 20})
+    await expect(page.locator("li")).to_have_count(23)
+    await page.wait_for_timeout(500)
+    assert (await system.state())["shelf"] - before <= 2
+
+
+# A35
+async def test_an_item_is_removed_by_its_group_or_key_in_every_browser(
+    page: Page, other: Page, system: System
+) -> None:
+    await system.state(["1", "2", "3"])
+    for one in (page, other):
+        await _live(one, "/shelf")
+        await expect(one.locator("li")).to_have_count(3)
+    removed = "/groups/shop.item/component-removed"
+    await system.post(removed, {"target_group": "shop.item.9"})
+    await system.post(removed, {"target_group": "shop.item.2"})
+    for one in (page, other):
+        await expect(one.locator("li")).to_have_count(2)
+        await expect(one.locator("li").nth(1)).to_contain_text("item 3")
+    await system.post("/groups/shop.item.3/component-removed", {"key": "3"})
+    for one in (page, other):
+        await expect(one.locator("li")).to_have_count(1)
+
+
+# A36
+async def test_all_components_of_a_group_are_removed(
+    page: Page, system: System
+) -> None:
+    await _live(page, "/board")
+    await system.post("/groups/board.news/component-removed", {})
+    await expect(page.locator("[data-sse-component]")).to_have_count(0)
+
+
+# A58
+async def test_what_is_published_between_rendering_and_connecting_arrives(
+    page: Page,
+) -> None:
+    await page.goto("/race")
+    await expect(page.locator("#quiet")).to_have_text("just in time")
+
+
+# A5
+async def test_what_is_published_while_the_connection_is_cut_is_applied_in_order(
+    page: Page, server: Server, system: System
+) -> None:
+    proxy = Proxy(server.port)
+    await proxy.start()
+    await _live(page, f"http://127.0.0.1:{proxy.port}/board")
+    await page.evaluate(
+        "window.seen = []; const quiet = document.querySelector('#quiet');"
+        "new MutationObserver(() => seen.push(quiet.textContent)).observe(quiet,"
+        " {childList: true, characterData: true, subtree: true});0"
+    )
+    proxy.cut()
+    await page.wait_for_function("Alpine.store('sse').online === false")
+    for count, headline in enumerate(["one", "two", "three"], 1):
+        await system.post(NEWS, {"data": {"headline": headline, "count": count}})
+    proxy.mend()
+    await expect(page.locator("#quiet")).to_have_text("three")
+    await expect(page.locator("#count")).to_have_text("3")
+    seen = await page.evaluate("seen")
+    assert seen == [one for one in ["one", "two", "three"] if one in seen]
+    await page.goto("about:blank")
+    await proxy.stop()
+
+
+# A4
+async def test_all_groups_are_live_again_after_a_restart(
+    page: Page, server: Server, system: System
+) -> None:
+    await _live(page, "/board")
+    await asyncio.to_thread(server.stop)
+    await page.wait_for_function("Alpine.store('sse').online === false")
+    await asyncio.to_thread(server.start)
+    await page.wait_for_function("Alpine.store('sse').online === true")
+    await system.post(NEWS, {"data": {"headline": "back"}})
+    for id in ("server", "quiet"):
+        await expect(page.locator(f"#{id}")).to_have_text("back")
+
+
+async def test_a_list_that_grows_keeps_focus_and_what_was_typed(
+    page: Page, system: System
+) -> None:
+    await system.state(["1", "2", "3"])
+    await _live(page, "/shelf")
+    note = page.get_by_label("note 2")
+    await note.fill("half a sen")
+    await system.state(["0", "3", "1", "2"])
+    await system.post("/groups/shop.item/component-created", {"data": {"pk": 0}})
+    await expect(page.locator("li")).to_have_count(4)
+    await expect(page.locator("li").nth(0)).to_contain_text("item 0")
+    await expect(note).to_have_value("half a sen")
+    await expect(note).to_be_focused()
+
+
+async def test_a_public_method_is_called_from_the_page(page: Page) -> None:
+    await _live(page, "/shelf")
+    row = page.locator("li", has_text="item 2")
+    await row.get_by_role("button").click()
+    await expect(page.locator("li", has_text=re.compile("item 2!"))).to_have_count(1)
+
+
+# A79
+async def test_a_page_that_has_alpine_already_goes_on_with_it(
+    other: Page, system: System
+) -> None:
+    # Theirs starts before ours is there, finds roots it doesn't know, and says so in
+    # the console; `other` is a page that may.
+    assert ALPINE.exists(), "the client's packages are not installed: make install"
+    await other.route("**/alpine.js", lambda route: route.fulfill(path=ALPINE))
+    await _live(other, "/own-alpine")
+    assert await other.evaluate("window.theirs === window.Alpine")
+    await system.post(NEWS, {"data": {"headline": "with theirs"}})
+    await expect(other.locator("#quiet")).to_have_text("with theirs")

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.sessions.backends.base import SessionBase
+from django.test import Client
+
+from sse_components import ComponentDispatcher, runtime
+from sse_components.components.page import NOWHERE, Page, page_of
+from sse_components.events import Position, hashed
+from sse_components.grants import COOKIE, Grant, fingerprint
+from sse_components.hub import Hub
+from tests.components.pages import request_for
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Hub]:
+    yield await runtime.start()
+    await runtime.stop()
+
+
+@pytest.fixture
+def session(db: None, client: Client) -> SessionBase:
+    session = client.session
+    session["cart"] = [1]
+    session.save()
+    return session
+
+
+def granted(page: Page) -> Grant:
+    return runtime.grants().read(page.grant())
+
+
+def test_a_request_makes_one_page() -> None:
+    request = request_for("/todo?tab=2")
+    assert page_of(request) is page_of(request)
+    assert page_of(request).path == "/todo?tab=2"
+    assert page_of(request_for()) is not page_of(request)
+
+
+def test_a_process_that_serves_no_streams_has_no_position() -> None:
+    assert page_of(request_for()).position == NOWHERE
+    assert str(NOWHERE) == "0:0"
+
+
+# A58
+async def test_the_position_of_a_page_is_from_before_what_comes_later(
+    hub: Hub,
+) -> None:
+    page = page_of(request_for())
+    published = await ComponentDispatcher.notify("news.a", "later")
+    assert page.position.epoch == published.position.epoch
+    assert page.position.seq < published.position.seq
+    assert granted(page).position == page.position
+
+
+# A16
+@pytest.mark.parametrize("user", [None, AnonymousUser()])
+def test_a_page_of_nobody_has_a_grant_for_any_browser(
+    user: AnonymousUser | None,
+) -> None:
+    request = request_for()
+    if user is not None:
+        request.user = user
+    request.COOKIES[COOKIE] = "there already"
+    page = page_of(request)
+    page.groups = {"news.b", "news.a"}
+    grant = granted(page)
+    assert grant.groups == ("news.a", "news.b")
+    assert (grant.user, grant.session, grant.browser) == (None, None, None)
+    assert not page.is_personal
+    assert page.cookie is None
+
+
+def test_a_page_of_a_user_has_a_grant_for_this_browser() -> None:
+    page = page_of(request_for(user=User(pk=7)))
+    grant = granted(page)
+    assert grant.user == "7"
+    assert page.is_personal
+    assert page.cookie
+    assert grant.browser == fingerprint(page.cookie)
+    assert granted(page).browser == grant.browser
+
+
+def test_a_browser_that_has_a_cookie_keeps_it() -> None:
+    request = request_for(user=User(pk=7))
+    request.COOKIES[COOKIE] = "from before"
+    page = page_of(request)
+    assert granted(page).browser == fingerprint("from before")
+    assert page.cookie is None
+
+
+def test_an_empty_cookie_is_none() -> None:
+    request = request_for(user=User(pk=7))
+    request.COOKIES[COOKIE] = ""
+    assert granted(page_of(request)).browser != fingerprint("")
+
+
+# A22
+def test_the_grant_of_a_session_names_its_group_and_not_its_key(
+    session: SessionBase,
+) -> None:
+    request = request_for()
+    request.session = session
+    page = page_of(request)
+    assert page.is_personal
+    grant = granted(page)
+    assert session.session_key
+    assert grant.session == hashed(session.session_key)
+    assert session.session_key not in str(grant)
+    assert session.session_key not in page.grant()
+    assert session.session_key not in repr(page.visitor)
+
+
+def test_no_session_is_created_for_a_grant(db: None, client: Client) -> None:
+    request = request_for()
+    request.session = type(client.session)()
+    assert granted(page_of(request)).session is None
+    assert request.session.session_key is None
+
+
+def test_reserved_groups_are_not_granted_but_those_below_the_visitors_own() -> None:
+    page = page_of(request_for(user=User(pk=7)))
+    page.groups = {
+        "broadcast", "users", "session.h-aaaaaaaaaaaaaaaaaaaaaa", "presence.users",
+        "auth.user.7", "auth.user.7.notifications", "auth.user.8.notifications",
+        "auth.user.71.notifications", "news.a",
+    }  # fmt: skip
+    assert granted(page).groups == ("auth.user.7.notifications", "news.a")
+
+
+def test_a_position_is_what_it_says() -> None:
+    page = Page(request_for(), "/", Position("abc", 5))
+    assert granted(page).position == Position("abc", 5)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from sse_components import bundles
+from sse_components.asgi import get_asgi_application
+from tests.communicator import request
+
+NAME = "sse-components-ABC123.js"
+
+NOT_SERVED = [
+    "",
+    ".",
+    "..",
+    "manifest.json",
+    "sse-components.js",
+    "other.js",
+    "../bundles.py",
+    "../sse-components-ABC123.js",
+    "/etc/passwd",
+    f"./{NAME}",
+    f"{NAME}/",
+    f"{NAME}\0",
+    "\0.js",
+    "ä.js",
+    "%2e%2e/x.js",
+    300 * "x" + ".js",
+]
+
+
+def test_a_bundle_is_served_under_the_name_in_the_manifest(built: Path) -> None:
+    assert bundles.folder() == built
+    assert bundles.file_name("sse-components.js") == NAME
+    assert bundles.content(NAME) == (
+        b"text/javascript; charset=utf-8", b"// the client"
+    )  # fmt: skip
+
+
+def test_a_source_map_is_served_too(built: Path) -> None:
+    (built / f"{NAME}.map").write_text("{}")
+    assert bundles.content(f"{NAME}.map") == (b"application/json", b"{}")
+
+
+# A66
+@pytest.mark.parametrize("name", NOT_SERVED)
+def test_nothing_else_is_served(built: Path, name: str) -> None:
+    (built / "secret.txt").write_text("secret")
+    assert bundles.content(name) is None
+    assert bundles.content("secret.txt") is None
+
+
+# A66
+def test_names_that_clients_think_of_take_no_room(built: Path) -> None:
+    for number in range(100):
+        assert bundles.content(f"{number}.js") is None
+    assert bundles._contents.cache_info().currsize == 1
+
+
+def test_the_first_folder_that_was_built_counts(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = built / "other"
+    other.mkdir()
+    monkeypatch.setattr(bundles, "FOLDERS", [other, built])
+    assert bundles.folder() == built
+    bundles.folder.cache_clear()
+    (other / "manifest.json").write_text(json.dumps({}))
+    assert bundles.folder() == other
+
+
+def test_a_client_that_was_not_built_is_an_error_that_names_the_command(
+    built: Path,
+) -> None:
+    (built / "manifest.json").unlink()
+    with pytest.raises(ImproperlyConfigured, match="make install"):
+        bundles.file_name("sse-components.js")
+    with pytest.raises(ImproperlyConfigured, match="make install"):
+        bundles.content(NAME)
+
+
+async def test_a_bundle_is_kept_for_ever(built: Path) -> None:
+    async with request(get_asgi_application(), f"/sse/static/{NAME}") as exchange:
+        assert await exchange.read() == b"// the client"
+    assert exchange.status == 200
+    assert exchange.headers == {
+        "content-type": "text/javascript; charset=utf-8",
+        "content-length": "13",
+        "cache-control": "public, max-age=31536000, immutable",
+    }
+
+
+@pytest.mark.parametrize("name", ["other.js", "../pyproject.toml", "%00.js", ""])
+async def test_what_is_not_served_is_not_found_and_not_kept(
+    built: Path, name: str
+) -> None:
+    async with request(get_asgi_application(), f"/sse/static/{name}") as exchange:
+        await exchange.read()
+    assert exchange.status == 404
+    assert "cache-control" not in exchange.headers
