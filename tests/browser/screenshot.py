@@ -43,7 +43,7 @@ async def take(server: Server, target: Path) -> None:
         }
         publish(server, "/groups/broadcast/notify", alert)
         await expect(page.get_by_text(HEADLINE)).to_have_count(2)
-        await expect(page.get_by_role("alert")).to_contain_text("Shutdown")
+        await expect(page.get_by_role("alert")).to_contain_text("System shutdown")
         await page.screenshot(path=target)
         await browser.close()
 
