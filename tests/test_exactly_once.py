@@ -294,7 +294,8 @@ def _honest(hub: Hub, id: Position | None) -> Position | None:
 
 
 # A57, A5, A6, A58
-@settings(max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.timeout(600)  # as much as it needs where coverage and a debug loop slow it
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 @given(steps, size)
 def test_every_event_comes_once_and_in_order_or_its_group_is_reset(
     steps: list[tuple[Any, ...]], size: int
@@ -343,6 +344,7 @@ def _present_before_the_replay(hub: Hub, id: Position | None) -> Position | None
 
 
 # A57
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("make_broker", "greet"),
     [

@@ -112,10 +112,10 @@ class _Names(dict[str, Any]):
         self._public = component.public_properties()
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or (
-            isinstance(name, str)
-            and not name.startswith("_")
-            and (name in self._public or name in vars(self._component))
+        return (
+            super().__contains__(name)
+            or name in self._public
+            or name in vars(self._component)
         )
 
     def __getitem__(self, name: str) -> Any:

@@ -27,7 +27,9 @@ const MISSED = 2.5;
 /** One attempt at a stream, from its opening to its end. */
 interface Attempt {
   link: Link;
+  /** How many grants it was opened with, of which generation. */
   grants: number;
+  generation: number;
   openedAt: number | null;
   heardAt: number;
   keepAlive: number;
@@ -42,6 +44,9 @@ interface Attempt {
  */
 export class Connection {
   #grants: string[] = [];
+  #generation = 0;
+  /** All grants are too old, and none has come since. */
+  #needsGrant = false;
   #current: Attempt | null = null;
   #next: Attempt | null = null;
   /** Everything up to here was heard. */
@@ -71,9 +76,11 @@ export class Connection {
     this.#backoff = new Backoff(env);
   }
 
-  /** Whether events of a group arrive, or will when the stream has opened. */
+  /** The groups of the open stream, unless its grants are too old to open another. */
   get groups(): string[] | null {
-    return this.#current?.openedAt == null ? null : this.#current.groups;
+    const current = this.#current;
+    const counts = current?.openedAt != null && current.generation === this.#generation;
+    return counts ? current.groups : null;
   }
 
   start(): void {
@@ -104,8 +111,8 @@ export class Connection {
     if (!this.#wanted) return;
     this.#asleep = false;
     const current = this.#current;
-    if (!current) {
-      this.#connect();
+    if (!current || this.#needsGrant) {
+      this.#comeBack();
     } else if (current.openedAt !== null && this.#silence(current) > 1.2 * current.keepAlive) {
       // A phone notices a dead socket late; if it is alive, a second one costs nothing.
       this.#hold ??= this.#cursor;
@@ -123,6 +130,7 @@ export class Connection {
   /** Hear what a grant of newer HTML allows, from that HTML's position on. */
   addGrant(grant: string, position: string): void {
     this.#grants.push(grant);
+    this.#needsGrant = false;
     this.#hold = older(this.#hold ?? this.#cursor, position);
     if (this.#refusedForGood) this.start();
     if (!this.#wanted) return;
@@ -160,6 +168,7 @@ export class Connection {
     const attempt: Attempt = {
       link: { close: () => undefined },
       grants: this.#grants.length,
+      generation: this.#generation,
       openedAt: null,
       heardAt: now,
       keepAlive: OPEN_TIMEOUT / MISSED,
@@ -267,36 +276,54 @@ export class Connection {
     this.#enter("disconnected");
     if (!this.#wanted || this.#asleep) return;
     this.#retry?.();
-    this.#retry = this.env.after(delay, () => this.#connect());
+    this.#retry = this.env.after(delay, () => this.#comeBack());
+  }
+
+  #comeBack(): void {
+    if (this.#needsGrant) this.sink.expired();
+    else this.#connect();
   }
 
   #refused(attempt: Attempt, frame: ControlFrame): void {
     const condition = frame.condition ?? "bad_request";
-    if (attempt === this.#next) {
+    const groups = frame.groups ?? [];
+    if (attempt !== this.#next && attempt !== this.#current) return;
+    if (condition === "grant_expired") {
+      this.#renew(attempt);
+    } else if (attempt === this.#next) {
       // The first stream goes on with what it has.
       this.#next = null;
       this.#hold = null;
       this.#grants.length = this.#current?.grants ?? 0;
-      this.sink.denied(frame.groups ?? [], condition);
-    } else if (attempt === this.#current) {
+      this.sink.denied(groups, condition);
+    } else {
       this.#hangUp();
-      if (condition === "grant_expired") {
-        this.#grants = [];
-        this.#hold = this.#cursor;
-        this.#enter("disconnected");
-        // The answers bring grants; a server that refuses those too is asked ever less.
-        this.#retry = this.env.after(this.#backoff.next(), () => {
-          this.#retry = null;
-          this.sink.expired();
-        });
-      } else {
-        this.#wanted = false;
-        this.#refusedForGood = true;
-        this.#grants = [];
-        this.sink.denied(frame.groups ?? [], condition);
-        this.#enter("closed");
-      }
+      this.#wanted = false;
+      this.#refusedForGood = true;
+      this.#grants = [];
+      this.sink.denied(groups, condition);
+      this.#enter("closed");
     }
+  }
+
+  /** Have new grants come with new HTML; a stream that is open stays so meanwhile. */
+  #renew(attempt: Attempt): void {
+    this.#grants = [];
+    this.#generation++;
+    this.#needsGrant = true;
+    this.#hold ??= this.#cursor;
+    if (attempt === this.#next) {
+      this.#next = null;
+    } else {
+      this.#hangUp();
+      this.#enter("disconnected");
+    }
+    // A server that refuses the new ones too is asked ever less often.
+    this.#retry?.();
+    this.#retry = this.env.after(this.#backoff.next(), () => {
+      this.#retry = null;
+      if (this.#needsGrant) this.sink.expired();
+    });
   }
 
   #hangUp(): void {

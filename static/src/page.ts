@@ -95,7 +95,10 @@ export class Page implements Owner {
   /** The grants are too old: the answers bring new ones. */
   expired(): void {
     this.#granted.clear();
-    for (const component of [...this.#components]) component.refresh();
+    for (const component of [...this.#components]) {
+      component.asked = false;
+      component.refresh();
+    }
   }
 
   subscribed(group: string): Component[] {

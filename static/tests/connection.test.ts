@@ -328,6 +328,49 @@ test("expired grants are replaced by those of new answers", async () => {
   assert.equal(env.last.cursor, "e:5");
 });
 
+test("while grants are awaited, a sign of life asks for them again", async () => {
+  connection.start();
+  env.last.send({ type: "stream-error", id: "error", condition: "grant_expired", groups: [] });
+  connection.wake();
+  assert.equal(env.sources.length, 1);
+  assert.deepEqual(told.at(-1), ["expired"]);
+});
+
+test("grants that are too old for a second stream are all replaced, the first goes on", async () => {
+  connection.start();
+  const [first] = env.sources;
+  first?.open({ groups: ["news"] });
+  connection.addGrant("two", "e:7");
+  await env.pass(50);
+  env.last.send({ type: "stream-error", id: "error", condition: "grant_expired", groups: [] });
+  assert.equal(connection.groups, null);
+  await env.pass(500);
+  assert.deepEqual(told.at(-1), ["expired"]);
+  first?.send(event(8));
+  connection.addGrant("three", "e:20");
+  connection.addGrant("four", "e:20");
+  await env.pass(50);
+  assert.deepEqual(env.last.grants, ["three", "four"]);
+  assert.equal(env.last.cursor, "e:5");
+  env.last.open({ groups: ["news", "chat"] });
+  env.last.send({ type: "keep-alive", id: "e:21" });
+  assert.ok(first?.closed);
+  assert.deepEqual(connection.groups, ["news", "chat"]);
+  assert.deepEqual(states(), ["connecting", "connected"]);
+});
+
+test("a stream that is cut while grants are awaited isn't opened without any", async () => {
+  connection.start();
+  env.last.open();
+  connection.addGrant("two", "e:7");
+  await env.pass(50);
+  env.last.send({ type: "stream-error", id: "error", condition: "grant_expired", groups: [] });
+  env.sources[0]?.cut();
+  await env.pass(5000);
+  assert.equal(env.sources.length, 2);
+  assert.deepEqual(told.at(-1), ["expired"]);
+});
+
 test("a group that is denied is told of, and the stream goes on", () => {
   connection.start();
   env.last.open({ denied: ["secret"] });

@@ -59,6 +59,7 @@ def test_comments_may_stand_around_a_root() -> None:
         ("before <p>a</p>", "text"),
         ("<p>a</p> after", "text"),
         ("<p>a</p>&amp;", "text"),
+        ("<p>a</p>&am", "text"),
         ("<input> after", "text"),
         ("<p>a</p><!-- c --> after", "text"),
     ],
