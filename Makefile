@@ -26,6 +26,7 @@ demo: .venv/demo  ## The demo on http://127.0.0.1:8000 (PORT=9000 for another po
 	@$(BIN)/uvicorn project.asgi:application --host 127.0.0.1 --port $(PORT)
 
 test: .venv/dev system  ## The whole suite
+	$(NPM) --silent run build
 	$(NPM) --silent test
 	PYTHONDEVMODE=1 $(BIN)/pytest --cov --cov-report=term --cov-fail-under=95
 

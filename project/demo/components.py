@@ -14,7 +14,7 @@ class NewsTicker(ReactiveComponent):
     subscription = "news.updates"
     template_name = "demo/ticker.html"
 
-    def load(self, *args: Any, **kwargs: Any) -> None:
+    def load(self, *args, **kwargs) -> None:  # type: ignore[no-untyped-def]  # as in the docs
         # Fetch the latest news headline from database
         news = BreakingNews.objects.order_by("?").first()
         if news:

@@ -234,7 +234,7 @@ async def test_what_is_published_while_the_connection_is_cut_is_applied_in_order
     await expect(page.locator("#quiet")).to_have_text("three")
     await expect(page.locator("#count")).to_have_text("3")
     seen = await page.evaluate("seen")
-    assert seen == [one for one in ["one", "two", "three"] if one in seen]
+    assert seen == ["one", "two", "three"]
     await page.goto("about:blank")
     await proxy.stop()
 
