@@ -18,6 +18,8 @@ from sse_components.events import check_pattern
 NAME = "SSE_COMPONENTS"
 
 _ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/?#\s*]+")  # RFC 6454
+_BROKER_URL = re.compile(r"memory://|(?:rediss?|unix)://\S+")
+_KEY_PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,50}")
 _PREFIX = re.compile(r"/(?:[^/?#\s]+/)*")
 
 
@@ -26,6 +28,7 @@ class Settings:
     """Every setting with its default; the keys are the names in capitals."""
 
     broker_url: str = "memory://"
+    key_prefix: str = "sse"
     prefix: str = "/sse/"
     public_groups: tuple[str, ...] = ()
     authorize: Callable[..., Any] | None = None
@@ -35,7 +38,9 @@ class Settings:
     group_memory_seconds: float = 86_400
     grant_seconds: float = 3600
     keep_alive_seconds: float = 15
+    rotate_seconds: float = 900
     max_groups: int = 200
+    max_streams_per_user: int = 20
     max_streams: int = 10_000
 
 
@@ -120,9 +125,16 @@ def _prefix(value: object) -> str:
 
 
 def _broker_url(value: object) -> str:
-    if value != "memory://":  # which may hold a password, so it isn't repeated
-        raise ValueError("there is one broker so far, and its address is memory://.")
-    return "memory://"
+    # It may hold a password, so it isn't repeated.
+    if not isinstance(value, str) or not _BROKER_URL.fullmatch(value):
+        raise ValueError("is memory://, redis://host:port/db, rediss:// or unix://.")
+    return value
+
+
+def _key_prefix(value: object) -> str:
+    if not isinstance(value, str) or not _KEY_PREFIX.fullmatch(value):
+        raise ValueError(f"{value!r} is not a word of letters, digits, -, _ and dots.")
+    return value
 
 
 def _callable(value: object) -> Callable[..., Any] | None:
@@ -136,6 +148,7 @@ def _callable(value: object) -> Callable[..., Any] | None:
 
 _READERS: dict[str, Callable[[object], Any]] = {
     "broker_url": _broker_url,
+    "key_prefix": _key_prefix,
     "prefix": _prefix,
     "public_groups": _patterns,
     "authorize": _callable,
@@ -145,6 +158,8 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "group_memory_seconds": _number,
     "grant_seconds": _number,
     "keep_alive_seconds": _number,
+    "rotate_seconds": _number,
     "max_groups": _limit,
+    "max_streams_per_user": _limit,
     "max_streams": _limit,
 }

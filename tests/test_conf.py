@@ -22,6 +22,7 @@ def test_nothing_given_is_the_table_of_the_protocol() -> None:
     assert settings == conf.Settings()
     for name, value in {
         "broker_url": "memory://",
+        "key_prefix": "sse",
         "prefix": "/sse/",
         "public_groups": (),
         "authorize": None,
@@ -30,7 +31,9 @@ def test_nothing_given_is_the_table_of_the_protocol() -> None:
         "history_seconds": 300,
         "group_memory_seconds": 86_400,
         "keep_alive_seconds": 15,
+        "rotate_seconds": 900,
         "max_groups": 200,
+        "max_streams_per_user": 20,
         "max_streams": 10_000,
     }.items():
         assert asdict(settings)[name] == value
@@ -39,7 +42,8 @@ def test_nothing_given_is_the_table_of_the_protocol() -> None:
 def test_every_setting_can_be_given() -> None:
     settings = conf.load(
         {
-            "BROKER_URL": "memory://",
+            "BROKER_URL": "rediss://me:s3cret@redis.example:6380/3",
+            "KEY_PREFIX": "shop",
             "PREFIX": "/live/",
             "PUBLIC_GROUPS": ["news.*", "shop.**"],
             "AUTHORIZE": operator.contains,
@@ -48,7 +52,9 @@ def test_every_setting_can_be_given() -> None:
             "HISTORY_SECONDS": 0.5,
             "GROUP_MEMORY_SECONDS": 0.5,
             "KEEP_ALIVE_SECONDS": 20,
+            "ROTATE_SECONDS": 600,
             "MAX_GROUPS": 5,
+            "MAX_STREAMS_PER_USER": 7,
             "MAX_STREAMS": 6,
         }
     )
@@ -112,7 +118,11 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 BAD: list[tuple[str, list[object]]] = [
-    ("BROKER_URL", ["", "memory", "memory://x", "http://localhost", None, 7, []]),
+    (
+        "BROKER_URL",
+        ["", "memory", "memory://x", "redis://", "http://localhost", None, 7, []],
+    ),
+    ("KEY_PREFIX", ["", "a:b", "a b", "x" * 51, None, 7]),
     ("PREFIX", ["", "sse", "/sse", "sse/", "https://a.example/", None, 7]),
     (
         "PUBLIC_GROUPS",
@@ -124,6 +134,8 @@ BAD: list[tuple[str, list[object]]] = [
     ("HISTORY_SECONDS", [0, -1, float("nan"), "300", True, None]),
     ("GROUP_MEMORY_SECONDS", [0, -0.5, "86400", False, None]),
     ("KEEP_ALIVE_SECONDS", [0, -15, "15", True, None]),
+    ("ROTATE_SECONDS", [0, -900, "900", True, None]),
+    ("MAX_STREAMS_PER_USER", [0, -1, 0.5, "20", True, None]),
     ("MAX_GROUPS", [-1, 0.5, "200", True, None]),
     ("MAX_STREAMS", [-1, 0.5, "10000", False, None]),
 ]
