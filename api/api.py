@@ -12,7 +12,7 @@ from ninja.operation import Operation
 
 from sse_components import __version__
 
-from . import events, groups, problems
+from . import events, groups, health, problems
 from .auth import Bearer, Header
 from .limits import Rate
 
@@ -61,6 +61,7 @@ api = Api(
 problems.install(api)
 api.add_router("v1/groups", groups.router)
 api.add_router("v1/events", events.router)
+api.add_router("v1/health", health.router)
 
 
 @csrf_exempt

@@ -50,6 +50,11 @@ def answer(
     )
 
 
+def unavailable(detail: str) -> HttpResponse:
+    """Return the problem of what may work in a moment."""
+    return answer(503, detail, Retry_After=str(RETRY_AFTER_SECONDS))
+
+
 def faults_of(errors: Iterable[Mapping[str, Any]], place: str = "") -> list[FaultOut]:
     """Return pydantic's errors as faults, below a place of the body."""
     return [
@@ -109,13 +114,9 @@ def install(api: NinjaAPI) -> None:
         return answer(429, "This key has used up its rate.")
 
     @api.exception_handler(BrokerUnavailable)
-    def unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
+    def broker_away(request: HttpRequest, error: Exception) -> HttpResponse:
         logger.warning("The broker is unavailable: %s", error)
-        return answer(
-            503,
-            "Events can't be taken at the moment.",
-            Retry_After=str(RETRY_AFTER_SECONDS),
-        )
+        return unavailable("Events can't be taken at the moment.")
 
     @api.exception_handler(HttpError)
     def other(request: HttpRequest, error: HttpError) -> HttpResponse:

@@ -270,6 +270,10 @@ class BatchOut(_Out):
     results: list[ResultOut]
 
 
+class HealthOut(_Out):
+    status: Annotated[Literal["ok"], Field(examples=["ok"])] = "ok"
+
+
 class ProblemOut(_Out):
     """Why a request failed (RFC 9457)."""
 

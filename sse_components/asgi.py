@@ -11,8 +11,9 @@ from typing import Any
 from django.core.asgi import get_asgi_application as get_django_application
 from django.core.exceptions import ImproperlyConfigured
 
-from sse_components import bundles, runtime
+from sse_components import bundles, conf, runtime, workers
 from sse_components.access_log import QueriesCut
+from sse_components.errors import BrokerRefused
 from sse_components.hub import Hub
 from sse_components.requests import Receive, Scope, Send
 from sse_components.signals import StopSignals
@@ -75,10 +76,12 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     """Serve streams from the server's start until it stops; always answers."""
     await receive()
     try:
+        if runtime.settings().broker_url == conf.EMBEDDED:
+            await workers.refuse_a_second()
         hub = await runtime.start()
     except Exception as error:
-        faulty = not isinstance(error, ImproperlyConfigured)
-        logger.error("Streams can't be served: %s", error, exc_info=faulty)
+        known = isinstance(error, ImproperlyConfigured | BrokerRefused)
+        logger.error("Streams can't be served: %s", error, exc_info=not known)
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         return
     drain = _Drain(hub)

@@ -16,6 +16,8 @@ from sse_components.errors import InvalidGroup
 from sse_components.events import check_pattern
 
 NAME = "SSE_COMPONENTS"
+EMBEDDED = "memory://"
+"""The address of the broker that is one process."""
 
 _ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/?#\s*]+")  # RFC 6454
 _BROKER_URL = re.compile(r"memory://|(?:rediss?|unix)://\S+")
@@ -27,7 +29,7 @@ _PREFIX = re.compile(r"/(?:[^/?#\s]+/)*")
 class Settings:
     """Every setting with its default; the keys are the names in capitals."""
 
-    broker_url: str = "memory://"
+    broker_url: str = EMBEDDED
     key_prefix: str = "sse"
     prefix: str = "/sse/"
     public_groups: tuple[str, ...] = ()

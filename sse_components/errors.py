@@ -9,6 +9,7 @@ SSEComponentsError
 ├── GrantInvalid (ValueError)
 │   └── GrantExpired
 ├── IdempotencyConflict
+├── BrokerRefused
 └── BrokerUnavailable
 """
 
@@ -49,6 +50,10 @@ class GrantExpired(GrantInvalid):
 
 class IdempotencyConflict(SSEComponentsError):
     """An idempotency key was used before, with another body."""
+
+
+class BrokerRefused(SSEComponentsError):
+    """The broker is none that can be worked with, and waiting won't change that."""
 
 
 class BrokerUnavailable(SSEComponentsError):

@@ -62,6 +62,10 @@ class Position:
         return _1970 + timedelta(microseconds=self.seq)
 
 
+NOWHERE = Position("0", 0)
+"""Before everything, for who can't tell: as a cursor it resets all groups."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What a publisher hands to a broker: an event that has no position yet.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 from threading import RLock
@@ -14,10 +15,12 @@ from django.core.signals import setting_changed
 from sse_components import conf
 from sse_components.brokers.base import Broker
 from sse_components.brokers.memory import MemoryBroker
+from sse_components.brokers.redis import RedisBroker
 from sse_components.errors import BrokerUnavailable
 from sse_components.grants import Grants
 from sse_components.groups import Policy
 from sse_components.hub import Hub
+from sse_components.places import Places
 from sse_components.pool import Pool
 
 
@@ -33,11 +36,20 @@ class _Runtime:
 
     @cached_property
     def broker(self) -> Broker:
-        return MemoryBroker(
-            history_size=self.settings.history_size,
-            history_seconds=self.settings.history_seconds,
-            group_memory_seconds=self.settings.group_memory_seconds,
+        limits: dict[str, Any] = {
+            "history_size": self.settings.history_size,
+            "history_seconds": self.settings.history_seconds,
+            "group_memory_seconds": self.settings.group_memory_seconds,
+        }
+        if self.settings.broker_url == conf.EMBEDDED:
+            return MemoryBroker(**limits)
+        return RedisBroker(
+            self.settings.broker_url, key_prefix=self.settings.key_prefix, **limits
         )
+
+    @cached_property
+    def places(self) -> Places:
+        return Places(self.settings.max_streams, self.settings.max_streams_per_user)
 
     @cached_property
     def grants(self) -> Grants:
@@ -51,6 +63,8 @@ class _Runtime:
     def policy(self) -> Policy:
         return Policy(self.settings, self.pool.run)
 
+
+logger = logging.getLogger("sse_components.broker")
 
 _current: _Runtime | None = None
 _lock = RLock()
@@ -74,7 +88,7 @@ def publisher() -> Broker:
     streams: its events would reach nobody.
     """
     runtime = _runtime()
-    if runtime.hub is None and runtime.settings.broker_url == "memory://":
+    if runtime.hub is None and runtime.settings.broker_url == conf.EMBEDDED:
         raise BrokerUnavailable(
             "This process serves no streams, and the embedded broker "
             f"({conf.NAME}['BROKER_URL'] = 'memory://') doesn't reach another one."
@@ -86,6 +100,12 @@ def policy() -> Policy:
     """Return who may subscribe to what."""
     with _lock:
         return _runtime().policy
+
+
+def places() -> Places:
+    """Return what limits this process's streams."""
+    with _lock:
+        return _runtime().places
 
 
 def grants() -> Grants:
@@ -134,7 +154,15 @@ async def start() -> Hub:
 
 
 async def _start(runtime: _Runtime) -> Hub:
-    hub = Hub(broker(), keep_alive=runtime.settings.keep_alive_seconds)
+    try:
+        await broker().check()
+    except BrokerUnavailable as error:
+        logger.warning("Streams are refused until the broker is there: %s", error)
+    hub = Hub(
+        broker(),
+        keep_alive=runtime.settings.keep_alive_seconds,
+        rotate=runtime.settings.rotate_seconds,
+    )
     await hub.start()
     runtime.hub = hub
     return hub

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from uvicorn import Server
+
 
 class StopSignals:
     """Calls back at SIGTERM and SIGINT, then calls whoever listened before.
@@ -38,4 +40,11 @@ class StopSignals:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._callback()
-        self._before[number](number, frame)
+        before = self._before[number]
+        server = getattr(before, "__self__", None)
+        if number == signal.SIGTERM and isinstance(server, Server):
+            # uvicorn raises the signals that it was told of again when it has stopped,
+            # and a process that ended in order would end as one that was killed.
+            server.should_exit = True
+        else:
+            before(number, frame)

@@ -18,6 +18,7 @@ from sse_components.events import Position
 from sse_components.grants import COOKIE, Grant
 from sse_components.groups import Subject, Visitor
 from sse_components.hub import Hub
+from sse_components.places import Place
 from sse_components.requests import Receive, Request, Scope, Send
 from sse_components.wire import Frame
 
@@ -52,16 +53,17 @@ async def stream(
     body = Body(send)
     with suppress(ClientGone):
         await body.start(HEADERS + cors)
-        if not hub.admit(runtime.settings().max_streams):
+        place = runtime.places().take()
+        if place is None:
             await body.end(hub.farewell("busy"))
             return
         try:
-            opening = await _decide(hub, group, request)
+            opening = await _decide(hub, place, group, request)
             await _serve(hub, opening, body, receive)
         except _Ended as ended:
             await body.end(ended.frame)
         finally:
-            hub.dismiss()
+            place.give_back()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,9 @@ def _admit(request: Request) -> list[Header]:
     return cors
 
 
-async def _decide(hub: Hub, group: str | None, request: Request) -> _Opening:
+async def _decide(
+    hub: Hub, place: Place, group: str | None, request: Request
+) -> _Opening:
     """Find what the stream carries; raises `_Ended` if nothing."""
     settings = runtime.settings()
     if hub.draining:
@@ -135,6 +139,11 @@ async def _decide(hub: Hub, group: str | None, request: Request) -> _Opening:
         raise _Ended(wire.stream_error("too_many_groups", text))
     is_page = group is None and not granted
     subject = await _subject(hub, request, asked, is_page=is_page)
+    user = _user(granted, subject)
+    if user is not None and not place.claim(user):
+        most = settings.max_streams_per_user
+        logger.warning("A user has %s streams in this process, and wants more", most)
+        raise _Ended(hub.farewell("busy"))
     allowed, denied = await runtime.policy().allowed(subject, asked)
     if denied:
         logger.warning("Denied %s of %s groups asked for", len(denied), len(asked))
@@ -186,6 +195,15 @@ async def _subject(
     except Exception:
         logger.exception("A session could not be looked up")
         raise _Ended(hub.farewell("unavailable")) from None
+
+
+def _user(granted: Sequence[Grant], subject: Subject) -> str | None:
+    """Return whose stream it is, if it is a user's."""
+    if granted and granted[0].user is not None:
+        return granted[0].user
+    if isinstance(subject, Visitor) and subject.user is not None:
+        return str(subject.user.pk)
+    return None
 
 
 async def _serve(hub: Hub, opening: _Opening, body: Body, receive: Receive) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
+from sse_components import wire
 from sse_components.wire import Frame
 
 MAX_PENDING = 256 * 1024
@@ -52,9 +54,11 @@ class Subscriber:
         "busy",
         "ended",
         "groups",
+        "owed",
         "pending",
         "sent",
         "size",
+        "until",
         "writing",
         "written",
     )
@@ -72,12 +76,16 @@ class Subscriber:
         """It has been handed everything up to this seq."""
         self.pending: list[Frame] = []
         self.size = 0
+        self.owed: set[str] = set()
+        """Groups to be reset before any more of them is sent."""
         self.busy = True
         self.ended = False
         self.written = time.monotonic()
         """When something was last written, or began to be."""
         self.writing: float | None = None
         """Since when a write has been waiting for the connection."""
+        self.until = math.inf
+        """When it is to be sent away, to come back elsewhere."""
         self._early: float | None = self.written + 1
         self._transport = transport
         self._catch_up = catch_up
@@ -93,6 +101,14 @@ class Subscriber:
         self.pending = []
         self.size = 0
         self.after = NEVER
+
+    def release(self, seq: int, frames: list[Frame]) -> None:
+        """Queue what brings it up to a seq, and let live events follow."""
+        if self.owed:
+            frames = [wire.stream_reset(None, self.owed), *frames]
+            self.owed = set()
+        self.after = seq
+        self.pending = frames
 
     def flush(self, now: float) -> None:
         """Write what is pending, unless somebody is writing already."""

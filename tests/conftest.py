@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from sse_components import bundles, runtime
+from tests.proxies import Proxy, tls_context
+from tests.redis_servers import DEFAULT, NewRedisServer, RedisServer
 
 hypothesis.settings.register_profile("shared-machine", deadline=None)
 hypothesis.settings.load_profile("shared-machine")
@@ -35,6 +37,46 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
     for cache in caches:
         cache.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One for all tests that only use it, each with a key prefix of its own."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def new_redis_server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[NewRedisServer]:
+    """Makes servers that are not started yet, for a test that kills them."""
+    servers: list[RedisServer] = []
+
+    def new_redis_server(
+        options: Sequence[str] = (), binary: Path = DEFAULT, password: str = ""
+    ) -> RedisServer:
+        folder = tmp_path_factory.mktemp("redis")
+        servers.append(RedisServer(folder, options, binary, password))
+        return servers[-1]
+
+    yield new_redis_server
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+async def tls_redis_url(
+    redis_server: RedisServer, tmp_path: Path
+) -> AsyncIterator[str]:
+    """The shared server behind TLS. The URL trusts the certificate by its query."""
+    authority_file = tmp_path / "authority.pem"
+    proxy = Proxy(redis_server.port, tls_context(authority_file))
+    await proxy.start()
+    yield f"rediss://127.0.0.1:{proxy.port}/0?ssl_ca_certs={authority_file}"
+    await proxy.stop()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from contextlib import suppress
+from pathlib import Path
+
+import trustme
 
 
 class Proxy:
-    """Passes everything on until it is cut; then it refuses until it is mended."""
+    """Passes everything on until it is cut; then it refuses until it is mended.
 
-    def __init__(self, port: int) -> None:
+    With a context it speaks TLS to its clients, for a server that can't. It works while
+    the loop runs that started it, so a blocking client needs a thread.
+    """
+
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._target = port
+        self._tls = tls
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self.is_cut = False
         self.port = 0
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", 0, ssl=self._tls
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -59,3 +70,12 @@ class Proxy:
                 writer.write(data)
                 await writer.drain()
         writer.close()
+
+
+def tls_context(authority_file: Path) -> ssl.SSLContext:
+    """Return one for a server on 127.0.0.1, whose issuer is then in the file."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(authority_file)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context

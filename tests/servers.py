@@ -18,6 +18,7 @@ from urllib.request import urlopen
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 20
 STOP_SECONDS = 10
+STARTED = b"Application startup complete"
 
 LOG_IN = """
 from django.contrib import auth
@@ -37,7 +38,10 @@ with transaction.atomic():
 
 
 class Server:
-    """Can be stopped and started again on the same port, like one in a deploy."""
+    """Can be stopped and started again on the same port, like one in a deploy.
+
+    The options are uvicorn's: `["--workers", "2"]`, or `["--reload"]`.
+    """
 
     def __init__(
         self,
@@ -67,6 +71,12 @@ class Server:
     def pid(self) -> int:
         assert self._process
         return self._process.pid
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes that serve, if this one has others do so."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [int(child) for child in children.split() if _serves(child)]
 
     @property
     def memory(self) -> int:
@@ -105,17 +115,20 @@ class Server:
         return [{"Cookie": f"sessionid={key}"} for key in keys.split()]
 
     def start(self) -> None:
+        """Return when the server answers, and of several workers each would."""
         arguments = [self._application, "--port", str(self.port)]
         with (self._folder / "log").open("ab") as log:
+            printed = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "uvicorn", *arguments, *self._options],
                 cwd=ROOT,
                 env=self._environment,
                 stdout=log,
                 stderr=log,
+                process_group=0,  # so that no worker outlives its end
             )
         deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
+        while not (self._answers() and self._all_have_started(printed)):
             assert self._process.poll() is None, f"uvicorn has exited:\n{self.log}"
             assert time.monotonic() < deadline, f"uvicorn is silent:\n{self.log}"
             time.sleep(0.02)
@@ -126,13 +139,14 @@ class Server:
         if self._process.poll() is None:
             self._process.send_signal(number)
         code = self._process.wait(timeout=STOP_SECONDS)
-        self._process = None
+        self.close()
         return code
 
     def close(self) -> None:
-        """End what still runs, without asking."""
+        """End what still runs, the workers too, without asking."""
         if self._process:
-            self._process.kill()
+            with suppress(ProcessLookupError):  # all have ended
+                os.killpg(self.pid, signal.SIGKILL)
             self._process.wait(timeout=STOP_SECONDS)
             self._process = None
 
@@ -150,9 +164,16 @@ class Server:
         except OSError:
             return False
 
+    def _all_have_started(self, printed: int) -> bool:
+        if "--workers" not in self._options:
+            return True
+        count = int(self._options[self._options.index("--workers") + 1])
+        log = (self._folder / "log").read_bytes()
+        return log.count(STARTED, printed) >= count
+
 
 NewServer = Callable[..., Server]
-"""Makes a server with variables of its environment."""
+"""Makes a server with options, and with variables of its environment."""
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -161,6 +182,14 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
     while not condition():
         assert time.monotonic() < deadline, "It has not become true"
         time.sleep(0.01)
+
+
+def _serves(pid: str) -> bool:
+    """Whether a child is more than multiprocessing's resource tracker."""
+    try:
+        return b"--multiprocessing-fork" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):  # ended in the meantime
+        return False
 
 
 @cache

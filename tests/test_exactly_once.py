@@ -7,6 +7,10 @@ frame, and can stop to take any. In the end everything is let through, and then 
 client must have had every event of its groups since its first cursor or its last
 reset exactly once and in order.
 
+The broker is the embedded one, whose feeds are interrupted too, or a real Redis that
+loses its memory and its connections while streams are open, with a broker object for
+each server as in two processes.
+
 The faults at the end are those that an engine like this is known to have; each must
 be found.
 """
@@ -15,27 +19,38 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Sequence
+import os
+import secrets
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
+import redis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from sse_components import wire
-from sse_components.brokers.base import Resumption
-from sse_components.brokers.memory import MemoryBroker
+from sse_components.brokers.base import Broker, Feed, Interruption, Resumption
+from sse_components.brokers.memory import MemoryBroker, MemoryFeed
+from sse_components.brokers.redis import RedisBroker
+from sse_components.errors import BrokerUnavailable
 from sse_components.events import Draft, Position, matches
 from sse_components.hub import Hub
 from sse_components.subscriber import Subscriber
 from sse_components.wire import Frame
+from tests.brokers.conftest import CLOCK
+from tests.redis_servers import RedisServer
 
 HISTORY_SECONDS = 60
 MEMORY_SECONDS = 600
 SUBSCRIPTIONS = [["a.1"], ["a.1", "b"], ["a.*"], ["a.*", "a.1", "b"], ["b", "a.2"]]
 GROUPS = ["a.1", "a.2", "b"]
 LARGE = b'"' + b"x" * 60_000 + b'"'
+REDIS_EXAMPLES = int(os.environ.get("REDIS_EXAMPLES", "300"))
+PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]
+"""Not `explain`, which traces every line."""
 IDLE_TURNS = 12
 """Turns of the loop after which everything that can happen without I/O has."""
 
@@ -99,8 +114,7 @@ class Client:
 
     def check_reset(self, name: str) -> None:
         """A group that has missed nothing isn't reset, but for a new pattern."""
-        broker = self.world.broker
-        if name.endswith("*") or self.cursor.epoch != broker._epoch:
+        if name.endswith("*") or self.cursor.epoch != self.world.epoch:
             return
         oldest = self.world.now - MEMORY_SECONDS * 1_000_000
         missed = [
@@ -132,54 +146,94 @@ class Client:
         return position.seq <= self.cursor.seq
 
 
+class Laboratory(Protocol):
+    """Brokers whose time and troubles are the test's."""
+
+    def brokers(self, size: int, now: int) -> list[Broker]:
+        """Return one for each server, over a memory that is new."""
+
+    async def set_time(self, now: int, hubs: Sequence[Hub]) -> None: ...
+
+    async def forget(self) -> bool:
+        """Lose all memory under open streams, if that can happen."""
+
+    def interrupt(self, server: int) -> None:
+        """Have the feed of a server lose what is published from now on."""
+
+    async def mend(self) -> None:
+        """Let the feeds hear again."""
+
+    async def idle(self, hubs: Sequence[Hub]) -> None:
+        """Return when all that was published has been heard."""
+
+
 @dataclass
 class World:
     size: int
-    make_broker: Callable[..., MemoryBroker]
+    laboratory: Laboratory
     greet: Callable[[Hub, Position | None], Position | None]
     now: int = 1_763_799_845_000_000
     log: list[tuple[Position, str]] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)
     past_epochs: set[str] = field(default_factory=set)
-    broker: MemoryBroker = field(init=False)
+    epoch: str = ""
+    brokers: list[Broker] = field(init=False)
     hubs: list[Hub] = field(init=False)
 
     async def start(self) -> None:
-        self.broker = self.make_broker(
-            history_size=self.size,
-            history_seconds=HISTORY_SECONDS,
-            group_memory_seconds=MEMORY_SECONDS,
-            clock=lambda: self.now,
-        )
-        self.hubs = [Hub(self.broker, keep_alive=3600) for _ in range(2)]
+        self.brokers = self.laboratory.brokers(self.size, self.now)
+        self.hubs = [Hub(broker, keep_alive=3600) for broker in self.brokers]
         for hub in self.hubs:
             await hub.start()
+        self.epoch = (await self.brokers[0].position()).epoch
 
     async def stop(self) -> None:
         for client in self.clients:
             await self.cut(client)
         for hub in self.hubs:
             await hub.close()
-        await self.broker.close()
+        for broker in self.brokers:
+            await broker.close()
 
     async def settle(self) -> None:
-        for _ in range(IDLE_TURNS):
+        await self.laboratory.mend()
+        for client in self.clients:
+            if client.opening:
+                await asyncio.wait([client.opening])
+        await self.laboratory.idle(self.hubs)
+        await self.turn(IDLE_TURNS)
+
+    async def turn(self, turns: int) -> None:
+        for _ in range(turns):
             await asyncio.sleep(0)
+
+    def publish(self, group: str, count: int, *, large: bool) -> None:
+        # Without waiting: the log must know of an event before any client does.
+        drafts = [Draft(group, "test", LARGE if large else b"1")] * count
+        for one in self.brokers[count % 2].publish(drafts):
+            self.log.append((one.position, group))
 
     async def step(self, step: tuple[Any, ...]) -> None:
         match step:
             case ("publish", group, count, large):
-                payload = LARGE if large else b"1"
-                drafts = [Draft(group, "test", payload)] * count
-                for one in self.broker.publish(drafts):
-                    self.log.append((one.position, group))
+                self.publish(group, count, large=large)
             case ("advance", seconds):
                 self.now += int(seconds * 1e6)
+                await self.laboratory.set_time(self.now, self.hubs)
             case ("turn", turns):
-                for _ in range(turns):
-                    await asyncio.sleep(0)
+                await self.turn(turns)
+            case ("idle",):
+                await self.laboratory.idle(self.hubs)
+            case ("interrupt", server):
+                self.laboratory.interrupt(server)
+            case ("mend",):
+                await self.laboratory.mend()
+            case ("forget",):
+                if await self.laboratory.forget():
+                    self.past_epochs.add(self.epoch)
+                    self.epoch = (await self.brokers[0].position()).epoch
             case ("watermark", server):
-                await self.hubs[server]._feed.probe()
+                await self.hubs[server]._hearing._feed.probe()
             case ("page", names, server):
                 cursor = self.hubs[server].position
                 self.clients.append(Client(names, self, cursor))
@@ -198,7 +252,7 @@ class World:
                     client.open_door.set()
             case ("restart",):
                 await self.stop()
-                self.past_epochs.add(self.broker._epoch)
+                self.past_epochs.add(self.epoch)
                 await self.start()
 
     def client(self, which: int) -> Client | None:
@@ -234,13 +288,148 @@ class World:
             client.opening = None
 
 
+class EmbeddedLaboratory:
+    """The embedded broker, with feeds that don't hear everything."""
+
+    def __init__(self, make_broker: Callable[..., MemoryBroker]) -> None:
+        self._make_broker = make_broker
+        self._now = 0
+
+    def brokers(self, size: int, now: int) -> list[Broker]:
+        self._now = now
+        self._broker = self._make_broker(
+            history_size=size,
+            history_seconds=HISTORY_SECONDS,
+            group_memory_seconds=MEMORY_SECONDS,
+            clock=lambda: self._now,
+        )
+        return [self._broker] * 2
+
+    async def set_time(self, now: int, hubs: Sequence[Hub]) -> None:
+        self._now = now
+
+    async def forget(self) -> bool:
+        return False
+
+    def interrupt(self, server: int) -> None:
+        self._feed(server).hears = False
+
+    async def mend(self) -> None:
+        for server in range(2):
+            self._feed(server).hear_again()
+
+    async def idle(self, hubs: Sequence[Hub]) -> None:
+        for _ in range(IDLE_TURNS):
+            await asyncio.sleep(0)
+
+    def _feed(self, server: int) -> InterruptedFeed:
+        feed = self._broker.made[server]  # type: ignore[attr-defined]
+        assert isinstance(feed, InterruptedFeed)
+        return feed
+
+
+class InterruptedFeed(MemoryFeed):
+    """Like one whose connection is lost and found again."""
+
+    hears = True
+
+    def put(self, announcement: Any) -> None:
+        if self.hears:
+            super().put(announcement)
+
+    def hear_again(self) -> None:
+        if not self.hears:
+            self.hears = True
+            self.put(Interruption())
+            self.wake()
+
+
+class InterruptedBroker(MemoryBroker):
+    def __init__(self, **limits: Any) -> None:
+        super().__init__(**limits)
+        self.made: list[InterruptedFeed] = []
+
+    async def feed(self) -> Feed:
+        feed = InterruptedFeed(self, asyncio.get_running_loop())
+        self._feeds.add(feed)
+        self.made.append(feed)
+        return feed
+
+
+class RedisLaboratory:
+    """A real server, with a broker object and a connection for each hub."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._server = server
+        self._client: redis.Redis = server.client()
+        self._prefix = ""
+        self._clock = secrets.token_hex(8)
+        self._now = 0
+
+    def brokers(self, size: int, now: int) -> list[Broker]:
+        self._now = now
+        self._client.set(self._clock, now)
+        self._prefix = secrets.token_hex(8)
+        return [
+            RedisBroker(
+                self._server.url,
+                key_prefix=self._prefix,
+                history_size=size,
+                history_seconds=HISTORY_SECONDS,
+                group_memory_seconds=MEMORY_SECONDS,
+                clock=CLOCK.format(key=self._clock),
+            )
+            for _ in range(2)
+        ]
+
+    async def set_time(self, now: int, hubs: Sequence[Hub]) -> None:
+        """Let it pass as it does: with probes every few seconds."""
+        while self._now < now:
+            self._now = min(now, self._now + MEMORY_SECONDS * 100_000)
+            self._client.set(self._clock, self._now)
+            for hub in hubs:
+                with suppress(BrokerUnavailable):
+                    await hub._hearing._feed.probe()
+
+    async def forget(self) -> bool:
+        self._client.flushall()
+        self._client.set(self._clock, self._now)
+        return True
+
+    def interrupt(self, server: int) -> None:
+        self._client.client_kill_filter(_type="pubsub")
+
+    async def mend(self) -> None:
+        pass  # the feeds do that themselves
+
+    async def idle(self, hubs: Sequence[Hub]) -> None:
+        async with asyncio.timeout(10):
+            for hub in hubs:
+                await self._heard_all(hub)
+
+    async def _heard_all(self, hub: Hub) -> None:
+        feed = hub._hearing._feed
+        while True:
+            with suppress(BrokerUnavailable):
+                present = await feed.subscribe([])
+                await feed.probe()
+                for _ in range(20):
+                    heard = hub.position
+                    if heard.epoch == present.epoch and heard.seq >= present.seq:
+                        return
+                    await asyncio.sleep(0.001)
+
+    def close(self) -> None:
+        self._client.close()
+
+
 async def _run(
     steps: list[tuple[Any, ...]],
     size: int,
-    make_broker: Callable[..., MemoryBroker],
+    laboratory: Laboratory,
     greet: Callable[[Hub, Position | None], Position | None],
 ) -> None:
-    world = World(size, make_broker, greet)
+    world = World(size, laboratory, greet)
     await world.start()
     try:
         for step in steps:
@@ -279,6 +468,10 @@ weights: dict[st.SearchStrategy[tuple[Any, ...]], int] = {
     st.tuples(st.just("watermark"), server): 1,
     page: 1,
     st.tuples(st.just("restart")): 1,
+    st.tuples(st.just("interrupt"), server): 1,
+    st.tuples(st.just("mend")): 1,
+    st.tuples(st.just("forget")): 1,
+    st.tuples(st.just("idle")): 1,
 }
 step = st.sampled_from([one for one, weight in weights.items() for _ in range(weight)])
 steps = st.builds(
@@ -295,30 +488,56 @@ def _honest(hub: Hub, id: Position | None) -> Position | None:
 
 # A57, A5, A6, A58
 @pytest.mark.timeout(600)  # as much as it needs where coverage and a debug loop slow it
-@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=2000,
+    phases=PHASES,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(steps, size)
 def test_every_event_comes_once_and_in_order_or_its_group_is_reset(
     steps: list[tuple[Any, ...]], size: int
 ) -> None:
-    asyncio.run(_run(steps, size, MemoryBroker, _honest))
+    asyncio.run(_run(steps, size, EmbeddedLaboratory(InterruptedBroker), _honest))
 
 
-class _NoHistoryIsComplete(MemoryBroker):
+@pytest.fixture(scope="module")
+def redis_laboratory(redis_server: RedisServer) -> Iterator[RedisLaboratory]:
+    laboratory = RedisLaboratory(redis_server)
+    yield laboratory
+    laboratory.close()
+
+
+# A57, A5, A6, A58
+@pytest.mark.timeout(1200)
+@settings(
+    max_examples=REDIS_EXAMPLES,
+    phases=PHASES,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.function_scoped_fixture,
+    ],
+)
+@given(steps, size)
+def test_every_event_comes_once_and_in_order_or_its_group_is_reset_over_redis(
+    redis_laboratory: RedisLaboratory, steps: list[tuple[Any, ...]], size: int
+) -> None:
+    asyncio.run(_run(steps, size, redis_laboratory, _honest))
+
+
+class _NoHistoryIsComplete(InterruptedBroker):
     async def resume(
         self, cursor: Position, names: Collection[str], limit: int
     ) -> Resumption:
         page = await super().resume(cursor, names, limit)
-        return (
-            replace(page, lost=frozenset()) if page.usable and not self._size else page
-        )
+        return replace(page, lost={}) if page.usable and not self._size else page
 
 
-class _ForgetsThatItForgot(MemoryBroker):
+class _ForgetsThatItForgot(InterruptedBroker):
     def _oldest(self, now: int) -> int:
         return 0
 
 
-class _NotGreaterButEqual(MemoryBroker):
+class _NotGreaterButEqual(InterruptedBroker):
     async def resume(
         self, cursor: Position, names: Collection[str], limit: int
     ) -> Resumption:
@@ -327,7 +546,7 @@ class _NotGreaterButEqual(MemoryBroker):
         return page if page.usable else await super().resume(cursor, names, limit)
 
 
-class _LosesAllOfAPage(MemoryBroker):
+class _LosesAllOfAPage(InterruptedBroker):
     async def resume(
         self, cursor: Position, names: Collection[str], limit: int
     ) -> Resumption:
@@ -352,8 +571,8 @@ def _present_before_the_replay(hub: Hub, id: Position | None) -> Position | None
         (_ForgetsThatItForgot, _honest),
         (_NotGreaterButEqual, _honest),
         (_LosesAllOfAPage, _honest),
-        (MemoryBroker, _reset_whose_id_comes_first),
-        (MemoryBroker, _present_before_the_replay),
+        (InterruptedBroker, _reset_whose_id_comes_first),
+        (InterruptedBroker, _present_before_the_replay),
     ],
 )
 def test_a_known_fault_is_found(
@@ -370,7 +589,7 @@ def test_a_known_fault_is_found(
     )
     @given(steps, size)
     def search(steps: list[tuple[Any, ...]], size: int) -> None:
-        asyncio.run(_run(steps, size, make_broker, greet))
+        asyncio.run(_run(steps, size, EmbeddedLaboratory(make_broker), greet))
 
     with pytest.raises(AssertionError):
         search()

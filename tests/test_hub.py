@@ -12,7 +12,9 @@ from sse_components.brokers.base import Feed, Resumption
 from sse_components.brokers.memory import MemoryBroker, MemoryFeed
 from sse_components.errors import BrokerUnavailable
 from sse_components.events import Draft, Position
-from sse_components.hub import LINGER_SECONDS, PAGE_EVENTS, STUCK_SECONDS, Hub
+from sse_components.hearing import LINGER_SECONDS
+from sse_components.hub import STUCK_SECONDS, Hub
+from sse_components.replay import PAGE_EVENTS
 from sse_components.ring import MAX_FRAMES
 from sse_components.subscriber import MAX_PENDING, Subscriber
 from sse_components.wire import Frame
@@ -329,10 +331,10 @@ async def test_a_group_is_heard_for_a_while_after_its_last_subscriber(
     _, subscriber = await world.open("a", "b")
     await world.hub.leave(subscriber)
     now = time.monotonic()
-    world.hub._let_go(now + LINGER_SECONDS - 1)
+    world.hub._hearing.let_go(now + LINGER_SECONDS - 1)
     await world.settle()
     assert world.broker.heard.unsubscribed == []
-    world.hub._let_go(now + LINGER_SECONDS + 1)
+    world.hub._hearing.let_go(now + LINGER_SECONDS + 1)
     await world.settle()
     assert world.broker.heard.unsubscribed == [{"a", "b"}]
 
@@ -341,7 +343,7 @@ async def test_who_comes_back_in_that_while_keeps_the_group(world: World) -> Non
     _, subscriber = await world.open("a")
     await world.hub.leave(subscriber)
     transport, _ = await world.open("a")
-    world.hub._let_go(time.monotonic() + LINGER_SECONDS + 1)
+    world.hub._hearing.let_go(time.monotonic() + LINGER_SECONDS + 1)
     await world.settle()
     positions = world.broker.put("a")
     await world.settle()
@@ -352,7 +354,7 @@ async def test_who_comes_back_in_that_while_keeps_the_group(world: World) -> Non
 async def test_who_comes_just_as_a_group_is_let_go_hears_it(world: World) -> None:
     _, subscriber = await world.open("a")
     await world.hub.leave(subscriber)
-    world.hub._let_go(time.monotonic() + LINGER_SECONDS + 1)
+    world.hub._hearing.let_go(time.monotonic() + LINGER_SECONDS + 1)
     transport, _ = await world.open("a")  # before the feed has unsubscribed
     await world.settle()
     positions = world.broker.put("a")
@@ -390,7 +392,7 @@ async def test_a_deserted_group_of_a_failed_subscription_takes_no_other_along(
     await world.hub.leave(failed)
     world.broker.heard.away = False
     transport, _ = await world.open("a")
-    world.hub._let_go(time.monotonic() + LINGER_SECONDS + 1)
+    world.hub._hearing.let_go(time.monotonic() + LINGER_SECONDS + 1)
     await world.settle()
     positions = world.broker.put("a")
     await world.settle()

@@ -51,6 +51,14 @@ def session_key(user: User, client: Client) -> str:
 
 
 @pytest.fixture
+def other_session_key(transactional_db: None) -> str:
+    """The key of a session in which another user is logged in."""
+    client = Client()
+    client.force_login(User.objects.create_user("otto"))
+    return str(client.cookies[django_settings.SESSION_COOKIE_NAME].value)
+
+
+@pytest.fixture
 def anonymous_key(transactional_db: None, client: Client) -> str:
     session = client.session
     session["cart"] = [1]
@@ -425,6 +433,72 @@ async def test_no_more_streams_are_opened_however_many_ask_at_once(
     types = [first.type for first in firsts]
     assert types.count("stream-open") == 3
     assert types.count("stream-close") == 17
+
+
+# A25
+@DATABASE
+async def test_a_user_with_too_many_streams_is_told_to_come_back_and_nobody_else(
+    app: Application,
+    settings: Settings,
+    session_key: str,
+    other_session_key: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings.SSE_COMPONENTS = {"MAX_STREAMS_PER_USER": 2}
+    async with AsyncExitStack() as stack:
+        for key in [session_key, other_session_key] * 2:
+            exchange = request(app, "/sse/stream", cookie(key))
+            await opened(await stack.enter_async_context(exchange))
+        async with request(app, "/sse/stream", cookie(session_key)) as third:
+            data = await ended(third, "stream-close")
+    assert data["reason"] == "busy"
+    assert 500 <= data["retry"] <= 3000
+    (record,) = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert record.name == "sse_components.stream"
+    assert record.args == (2,)
+
+
+# A25
+@DATABASE
+async def test_a_user_who_has_closed_a_stream_may_open_another(
+    app: Application, settings: Settings, session_key: str
+) -> None:
+    settings.SSE_COMPONENTS = {"MAX_STREAMS_PER_USER": 2}
+    async with request(app, "/sse/stream", cookie(session_key)) as first:
+        await opened(first)
+        for _ in range(3):
+            async with request(app, "/sse/stream", cookie(session_key)) as second:
+                await opened(second)
+
+
+# A25
+@DATABASE
+async def test_streams_by_a_grant_and_by_a_session_count_for_the_same_user(
+    app: Application, settings: Settings, user: User, session_key: str
+) -> None:
+    settings.SSE_COMPONENTS = {"MAX_STREAMS_PER_USER": 1}
+    granted = with_grants(grant("room.a", user=str(user.pk)))
+    async with request(app, "/sse/stream", cookie(session_key)) as by_session:
+        await opened(by_session)
+        async with request(app, granted) as by_grant:
+            assert (await ended(by_grant, "stream-close"))["reason"] == "busy"
+    async with request(app, granted) as by_grant:
+        await opened(by_grant)
+        async with request(app, "/sse/stream", cookie(session_key)) as by_session:
+            assert (await ended(by_session, "stream-close"))["reason"] == "busy"
+
+
+# A25
+@DATABASE
+async def test_visitors_without_a_user_and_api_keys_have_as_many_as_there_are(
+    app: Application, settings: Settings, anonymous_key: str
+) -> None:
+    settings.SSE_COMPONENTS = {"MAX_STREAMS_PER_USER": 1}
+    for headers in [cookie(anonymous_key), {"X-API-Key": "test-key"}]:
+        async with AsyncExitStack() as stack:
+            for _ in range(3):
+                exchange = request(app, asking("news.updates"), headers)
+                await opened(await stack.enter_async_context(exchange))
 
 
 async def test_cookies_in_several_headers_are_one(app: Application) -> None:

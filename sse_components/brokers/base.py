@@ -18,7 +18,7 @@ publishes the event of the change:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sse_components.events import Draft, Event, Position
@@ -50,8 +50,11 @@ class Resumption:
     """With `events` and after a reset of `lost`, a client is complete up to here."""
     events: Sequence[Event]
     """Of the groups that are not lost, ascending, each once."""
-    lost: frozenset[str]
-    """The groups that may have had events which can't be given any more."""
+    lost: Mapping[str, int]
+    """The names that may have had events which can't be given any more.
+
+    With the seq of the newest of these; who is past it by other ways has lost nothing.
+    """
     present: Position
     """Where the broker was when this was read; a state fetched later has all of it."""
     usable: bool
@@ -80,14 +83,21 @@ class Watermark:
     position: Position
 
 
-Announcement = Delivery | Watermark
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """What was announced before may lack events; from here on none is missing."""
+
+
+Announcement = Delivery | Watermark | Interruption
 
 
 class Feed(ABC):
     """What one process hears: the events of the names it is subscribed to.
 
     It is an iterator of batches. Announcements come in the order of their
-    positions, those of one event one after the other.
+    positions, those of one event one after the other. A feed that may have lost
+    events says so with an `Interruption`, as soon as it hears everything again; what
+    it hears before that comes after it. It comes back by itself, as often as it takes.
     """
 
     @abstractmethod
@@ -97,7 +107,8 @@ class Feed(ABC):
         Every event of the names after the returned position is announced. A pattern
         is noted with the broker first, so that from the returned position on every
         publisher feeds its history, until nobody has been subscribed to it for
-        as long as groups are remembered.
+        as long as groups are remembered. Raises `BrokerUnavailable`, and then
+        doesn't hear them.
         """
 
     @abstractmethod
@@ -106,7 +117,11 @@ class Feed(ABC):
 
     @abstractmethod
     async def probe(self) -> None:
-        """Have a watermark announced, behind all that was announced before."""
+        """Have a watermark announced, behind all that was announced before.
+
+        Called every few seconds, it also finds out that nothing is heard any more,
+        and keeps patterns noted. Raises `BrokerUnavailable`.
+        """
 
     @abstractmethod
     def __aiter__(self) -> AsyncIterator[Sequence[Announcement]]:
@@ -126,7 +141,15 @@ class Broker(ABC):
 
     It keeps of each group the last events, as many and as long as it was told, and
     the seq of the newest for longer. What it has dropped shows in `resume`.
+    Whatever it is asked raises `BrokerUnavailable` within seconds if it is away.
     """
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Raise `BrokerRefused` if it can't keep this contract as it is set up.
+
+        What only endangers it is logged, once.
+        """
 
     @abstractmethod
     def publish(

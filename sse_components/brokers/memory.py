@@ -66,6 +66,9 @@ class MemoryBroker(Broker):
         self._feeds: set[MemoryFeed] = set()
         self._calls: OrderedDict[str, tuple[int, str, list[Published]]] = OrderedDict()
 
+    async def check(self) -> None:
+        pass  # there is nothing that could be set up wrongly
+
     def publish(
         self, drafts: Sequence[Draft], idempotency: Idempotency | None = None
     ) -> list[Published]:
@@ -100,14 +103,15 @@ class MemoryBroker(Broker):
                 or cursor.seq > present.seq
                 or cursor.seq < self._oldest(now)
             ):
-                return Resumption(present, [], frozenset(names), present, False, False)
-            lost, missed = set(), []
+                lost = dict.fromkeys(names, present.seq)
+                return Resumption(present, [], lost, present, False, False)
+            lost, missed = {}, []
             for name in names:
                 history = self._history(name)
                 if history:
                     history.expire(now - self._history_age)
                 if history.floor > cursor.seq if history else is_pattern(name):
-                    lost.add(name)
+                    lost[name] = history.last if history else present.seq
                 elif history:
                     missed.append(history.after(cursor.seq, limit + 1))
         events: list[Event] = []
@@ -116,9 +120,9 @@ class MemoryBroker(Broker):
                 continue
             if len(events) == limit:
                 end = events[-1].position
-                return Resumption(end, events, frozenset(lost), present, True, True)
+                return Resumption(end, events, lost, present, True, True)
             events.append(event)
-        return Resumption(present, events, frozenset(lost), present, True, False)
+        return Resumption(present, events, lost, present, True, False)
 
     async def position(self) -> Position:
         with self._lock:

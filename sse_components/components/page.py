@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from django.http import HttpRequest
 
 from sse_components import grants, runtime
-from sse_components.events import Position
+from sse_components.events import NOWHERE, Position
 from sse_components.groups import (
     BROADCAST,
     USERS,
@@ -20,9 +20,6 @@ from sse_components.groups import (
     session_group,
     user_group,
 )
-
-NOWHERE: Final = Position("0", 0)
-"""The position of a server that can't tell: whoever comes with it is reset."""
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Protocol
@@ -11,7 +12,9 @@ import pytest
 
 from sse_components.brokers.base import Announcement, Broker, Feed
 from sse_components.brokers.memory import MemoryBroker
+from sse_components.brokers.redis import RedisBroker
 from sse_components.events import Draft, Position
+from tests.redis_servers import RedisServer
 
 NOW = 1_763_799_845_000_000
 
@@ -52,9 +55,58 @@ class MemoryHarness:
         self.now += int(seconds * 1e6)
 
 
-@pytest.fixture(params=["memory"])
-def harness(request: pytest.FixtureRequest) -> Harness:
-    return {"memory": MemoryHarness}[request.param]()
+CLOCK = """
+local function now_us()
+  return tonumber(redis.call('GET', '{key}'))
+end
+"""
+
+
+class RedisHarness:
+    """Redis asks a key of its own for the time."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._url = server.url
+        self._client = server.client()
+        self._key = secrets.token_hex(8)
+        self._client.set(self._key, NOW)
+        self._brokers: list[Broker] = []
+
+    def broker(
+        self,
+        *,
+        history_size: int = 1000,
+        history_seconds: float = 300,
+        group_memory_seconds: float = 86_400,
+    ) -> Broker:
+        broker = RedisBroker(
+            self._url,
+            key_prefix=secrets.token_hex(8),
+            history_size=history_size,
+            history_seconds=history_seconds,
+            group_memory_seconds=group_memory_seconds,
+            clock=CLOCK.format(key=self._key),
+        )
+        self._brokers.append(broker)
+        return broker
+
+    def advance(self, seconds: float) -> None:
+        self._client.incrby(self._key, int(seconds * 1e6))
+
+    async def close(self) -> None:
+        for broker in self._brokers:
+            await broker.close()
+        self._client.close()
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def harness(request: pytest.FixtureRequest) -> AsyncIterator[Harness]:
+    if request.param == "memory":
+        yield MemoryHarness()
+        return
+    harness = RedisHarness(request.getfixturevalue("redis_server"))
+    yield harness
+    await harness.close()
 
 
 @pytest.fixture

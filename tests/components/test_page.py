@@ -8,8 +8,8 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.test import Client
 
 from sse_components import ComponentDispatcher, runtime
-from sse_components.components.page import NOWHERE, Page, page_of
-from sse_components.events import Position, hashed
+from sse_components.components.page import Page, page_of
+from sse_components.events import NOWHERE, Position, hashed
 from sse_components.grants import COOKIE, Grant, fingerprint
 from sse_components.hub import Hub
 from tests.components.pages import request_for

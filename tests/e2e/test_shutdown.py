@@ -1,28 +1,29 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.clients import Received, Stream, close_all, open_many
-from tests.servers import Server, wait_until
+from tests.servers import NewServer, Server, wait_until
 
 STREAMS = 500
 SECONDS = 3
 LARGE = 60 * 1024
 
 
-async def stopped(server: Server, number: int = signal.SIGTERM) -> int:
-    """Stop the server, in time and without a complaint."""
+async def stopped(server: Server, number: int = signal.SIGTERM) -> None:
+    """Stop the server in order: in time, without a complaint."""
     begun = time.monotonic()
-    code = await asyncio.to_thread(server.stop, number)
+    assert await asyncio.to_thread(server.stop, number) == 0
     assert time.monotonic() - begun < SECONDS
     assert "Traceback" not in server.log
     assert "ERROR" not in server.log
-    return code
 
 
 async def last(stream: Stream) -> Received:
@@ -35,15 +36,15 @@ async def last(stream: Stream) -> Received:
 
 
 # A62
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 0)]
-)
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_all_streams_are_told_to_come_back_and_the_process_is_gone_in_time(
-    own_server: Server, number: int, code: int
+    new_server: NewServer, number: int, loop: str
 ) -> None:
-    own_server.start()
-    streams = await open_many(f"{own_server.url}/sse/stream", STREAMS)
-    assert await stopped(own_server, number) == code
+    server = new_server(["--loop", loop])
+    server.start()
+    streams = await open_many(f"{server.url}/sse/stream", STREAMS)
+    await stopped(server, number)
     retries = set()
     for stream in streams:
         farewell = await last(stream)
@@ -100,3 +101,65 @@ async def test_a_client_that_sent_several_requests_and_left_does_not_either(
     writer.transport.abort()
     await asyncio.to_thread(wait_until, lambda: own_server.sockets <= before)
     await stopped(own_server)
+
+
+# A62
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+async def test_a_server_that_is_told_twice_to_stop_stops_in_order_all_the_same(
+    own_server: Server, first: int
+) -> None:
+    own_server.start()
+    (stream,) = await open_many(f"{own_server.url}/sse/stream", 1)
+    os.kill(own_server.pid, first)
+    await stream.until("stream-close")
+    await stopped(own_server, signal.SIGTERM)
+    await stream.close()
+
+
+# A62
+async def test_a_server_that_drains_is_not_ready(own_server: Server) -> None:
+    own_server.start()
+    (stream,) = await open_many(f"{own_server.url}/sse/stream", 1)
+    # A server that drains takes no new connections. What it still answers is a request
+    # that is under way: Django has begun to read one when it says to go on.
+    reader, writer = await asyncio.open_connection("127.0.0.1", own_server.port)
+    writer.write(
+        b"GET /api/v1/health/ready HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+    )
+    async with asyncio.timeout(10):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    os.kill(own_server.pid, signal.SIGTERM)
+    assert (await last(stream)).data["reason"] == "shutdown"
+    writer.write(b" ")
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"application/problem+json" in answer
+    assert b"retry-after: " in answer.lower()
+    writer.close()
+    await stopped(own_server)
+    await stream.close()
+
+
+async def test_a_server_that_reloads_is_back_in_time_and_its_streams_are_told(
+    new_server: NewServer, tmp_path: Path
+) -> None:
+    source = tmp_path / "source.py"
+    source.touch()
+    server = new_server(["--reload", "--reload-dir", str(tmp_path)])
+    server.start()
+    streams = await open_many(f"{server.url}/sse/stream", 20)
+    (before,) = server.workers
+    source.write_text("changed = True")
+    for stream in streams:
+        assert (await last(stream)).data["reason"] == "shutdown"
+    begun = time.monotonic()
+    await asyncio.to_thread(wait_until, lambda: before not in server.workers)
+    assert time.monotonic() - begun < SECONDS
+    await close_all(streams)
+    streams = await open_many(f"{server.url}/sse/stream", 20)
+    await stopped(server)
+    for stream in streams:
+        assert (await last(stream)).data["reason"] == "shutdown"
+    await close_all(streams)

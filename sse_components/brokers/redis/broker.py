@@ -1,0 +1,260 @@
+"""Publishing to Redis, and reading back what it keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from heapq import merge
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from sse_components.brokers.base import (
+    Broker,
+    Feed,
+    Idempotency,
+    Published,
+    Resumption,
+)
+from sse_components.brokers.redis.calls import (
+    Argument,
+    BlockingCalls,
+    PipelinedCalls,
+)
+from sse_components.brokers.redis.feed import RedisFeed
+from sse_components.brokers.redis.packing import packed, unpacked
+from sse_components.brokers.redis.scripts import Script, Scripts, lua, new_epoch
+from sse_components.errors import (
+    BrokerRefused,
+    BrokerUnavailable,
+    IdempotencyConflict,
+)
+from sse_components.events import Draft, Event, Position
+
+OLDEST = (6, 2)
+IDEMPOTENCY_MICROSECONDS = 300_000_000
+NAMES_PER_CALL = 200
+THREADS = 4
+"""For coroutines that publish from another loop than the hub's."""
+
+R = TypeVar("R")
+
+logger = logging.getLogger("sse_components.broker")
+
+
+class RedisBroker(Broker):
+    """Any number of processes over one Redis, 6.2 or later, that is not a cluster.
+
+    Publishing works in any thread and on any loop. On the loop of the feed, calls
+    share a pipeline; on other loops threads make them, so that no connection is left
+    to a loop that ends.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key_prefix: str = "sse",
+        history_size: int = 1000,
+        history_seconds: float = 300,
+        group_memory_seconds: float = 86_400,
+        clock: str | None = None,
+    ) -> None:
+        self._url = url
+        # Channels know nothing of databases, so the database is part of all names.
+        database = urlsplit(url).path.strip("/") or "0"
+        self._prefix = f"{key_prefix}:{database}:"
+        self._key = f"{self._prefix}m"
+        self._size = history_size
+        self._history = int(history_seconds * 1e6)
+        self._memory = int(group_memory_seconds * 1e6)
+        self._scripts = Scripts(clock or lua("clock"))
+        self._blocking = BlockingCalls(url, self._key)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sse-redis")
+        self._home: asyncio.AbstractEventLoop | None = None
+        self._publishing: PipelinedCalls
+        self._reading: PipelinedCalls
+        self._feeds: list[RedisFeed] = []
+        self._checked = False
+
+    async def check(self) -> None:
+        if self._checked:
+            return
+        info = await self._in_a_thread(self._blocking.info)
+        if info.get("redis_mode") == "cluster":
+            raise BrokerRefused("Redis Cluster can't be used: name one Redis instead.")
+        version = str(info.get("redis_version", "7"))
+        if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+            raise BrokerRefused(f"Redis {version} is too old: 6.2 is the oldest.")
+        policy = info.get("maxmemory_policy", "noeviction")
+        if info.get("maxmemory") and policy != "noeviction":
+            logger.warning(
+                "Redis may evict events without anybody noticing: "
+                "its maxmemory-policy is %s, and should be noeviction.",
+                policy,
+            )
+        self._checked = True
+
+    def publish(
+        self, drafts: Sequence[Draft], idempotency: Idempotency | None = None
+    ) -> list[Published]:
+        arguments = self._publishing_of(drafts, idempotency)
+        try:
+            answer = self._blocking(self._scripts.publish, arguments)
+        except BrokerUnavailable:
+            if idempotency is None:  # it may have been stored
+                raise
+            answer = self._blocking(self._scripts.publish, arguments)
+        return _published(answer)
+
+    async def apublish(
+        self, drafts: Sequence[Draft], idempotency: Idempotency | None = None
+    ) -> list[Published]:
+        if not self._is_at_home():
+            return await self._in_a_thread(self.publish, drafts, idempotency)
+        arguments = self._publishing_of(drafts, idempotency)
+        try:
+            answer = await self._publishing(self._scripts.publish, arguments)
+        except BrokerUnavailable:
+            if idempotency is None:
+                raise
+            answer = await self._publishing(self._scripts.publish, arguments)
+        return _published(answer)
+
+    async def resume(
+        self, cursor: Position, names: Collection[str], limit: int
+    ) -> Resumption:
+        given = list(names)
+        parts = range(0, max(len(given), 1), NAMES_PER_CALL)
+        pages = await asyncio.gather(
+            *(self._page(cursor, given[n : n + NAMES_PER_CALL], limit) for n in parts)
+        )
+        return pages[0] if len(pages) == 1 else _joined(pages, names, limit)
+
+    async def position(self) -> Position:
+        arguments: list[Argument] = [new_epoch(), self._memory]
+        epoch, seq, _ = await self._read(self._scripts.note, arguments)
+        return Position(epoch.decode(), int(seq))
+
+    async def feed(self) -> Feed:
+        loop = asyncio.get_running_loop()
+        if self._home is not loop:
+            self._home = loop
+            self._publishing = PipelinedCalls(self._url, self._key)
+            self._reading = PipelinedCalls(self._url, self._key)
+        feed = RedisFeed(
+            self._url,
+            self._prefix,
+            self._reading,
+            self._scripts,
+            self._memory,
+            self.check,
+        )
+        self._feeds.append(feed)
+        return feed
+
+    async def close(self) -> None:
+        for feed in self._feeds:
+            await feed.close()
+        if self._is_at_home():
+            await self._publishing.close()
+            await self._reading.close()
+        self._home = None
+        self._blocking.close()
+        self._threads.shutdown(wait=False)
+
+    def _publishing_of(
+        self, drafts: Sequence[Draft], idempotency: Idempotency | None
+    ) -> list[Argument]:
+        arguments: list[Argument] = [
+            new_epoch(),
+            self._size,
+            self._history,
+            self._memory,
+            idempotency.key if idempotency else "",
+            idempotency.fingerprint if idempotency else "",
+            IDEMPOTENCY_MICROSECONDS,
+        ]
+        for draft in drafts:
+            arguments += (draft.group, packed(draft))
+        return arguments
+
+    async def _page(
+        self, cursor: Position, names: Sequence[str], limit: int
+    ) -> Resumption:
+        arguments: list[Argument] = [
+            new_epoch(),
+            self._history,
+            self._memory,
+            cursor.epoch,
+            cursor.seq,
+            limit,
+            *names,
+        ]
+        answer = await self._read(self._scripts.resume, arguments)
+        epoch, seq, usable, more, gone, rows = answer
+        present = Position(epoch.decode(), int(seq))
+        if not usable:
+            lost = dict.fromkeys(names, present.seq)
+            return Resumption(present, [], lost, present, False, False)
+        events = [
+            unpacked(Position(present.epoch, int(seq)), event)
+            for seq, event in zip(rows[::2], rows[1::2], strict=True)
+        ]
+        position = events[-1].position if more else present
+        lost = {
+            name.decode(): int(newest)
+            for name, newest in zip(gone[::2], gone[1::2], strict=True)
+        }
+        return Resumption(position, events, lost, present, True, bool(more))
+
+    async def _read(self, script: Script, arguments: Sequence[Argument]) -> Any:
+        if self._is_at_home():
+            return await self._reading(script, arguments)
+        return await self._in_a_thread(self._blocking, script, arguments)
+
+    def _is_at_home(self) -> bool:
+        return self._home is asyncio.get_running_loop()
+
+    async def _in_a_thread(self, function: Callable[..., R], *arguments: Any) -> R:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, function, *arguments)
+
+
+def _published(answer: Sequence[bytes]) -> list[Published]:
+    status, *rest = answer
+    if status == b"conflict":
+        raise IdempotencyConflict(
+            "The idempotency key was used in the last 5 minutes with another body."
+        )
+    epoch, *seqs = rest
+    return [
+        Published(Position(epoch.decode(), int(seq)), status == b"duplicate")
+        for seq in seqs
+    ]
+
+
+def _joined(
+    pages: Sequence[Resumption], names: Collection[str], limit: int
+) -> Resumption:
+    """Join the pages of parts of the names, which were read one after the other."""
+    present = max((page.present for page in pages), key=lambda one: one.seq)
+    for page in pages:
+        if not page.usable:
+            lost = dict.fromkeys(names, page.present.seq)
+            return Resumption(page.present, [], lost, page.present, False, False)
+    # A part is known up to its own position only.
+    end = min((page.position for page in pages), key=lambda one: one.seq)
+    lost = {name: newest for page in pages for name, newest in page.lost.items()}
+    more = any(page.more for page in pages)
+    events: list[Event] = []
+    for event in merge(*(p.events for p in pages), key=lambda e: e.position.seq):
+        if events and events[-1].position == event.position:
+            continue
+        if event.position.seq > end.seq or len(events) == limit:
+            more = True
+            break
+        events.append(event)
+    position = events[-1].position if more and len(events) == limit else end
+    return Resumption(position, events, lost, present, True, more)

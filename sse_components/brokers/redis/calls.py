@@ -1,0 +1,148 @@
+"""Calls of scripts: from any thread, and in pipelines from the loop of the hub."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.exceptions import NoPermissionError, NoScriptError, RedisError
+from redis.retry import Retry
+
+from sse_components.brokers.redis.scripts import Script
+from sse_components.errors import BrokerUnavailable
+
+CONNECT_SECONDS = 2
+ANSWER_SECONDS = 3
+MAX_CONNECTIONS = 8
+"""Of all threads of a process together."""
+MAX_WAITING = 10_000
+"""Calls that wait for the one batch that is under way."""
+
+Argument = str | bytes | int
+Call = tuple[Script, Sequence[Argument]]
+
+OPTIONS: dict[str, Any] = {
+    "protocol": 2,
+    "socket_connect_timeout": CONNECT_SECONDS,
+    "socket_timeout": ANSWER_SECONDS,
+    "socket_keepalive": True,
+}
+
+
+def no_retry() -> Retry:
+    """Nothing is repeated behind our back: a publish might be stored twice."""
+    return Retry(NoBackoff(), 0)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise what goes wrong with Redis as `BrokerUnavailable`."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise BrokerUnavailable(f"Redis: {error}") from error
+
+
+class BlockingCalls:
+    """Calls from any thread, each on a connection of a bounded pool."""
+
+    def __init__(self, url: str, key: str) -> None:
+        pool = redis.BlockingConnectionPool.from_url(
+            url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=ANSWER_SECONDS,
+            retry=no_retry(),
+            **OPTIONS,
+        )
+        self._client = redis.Redis(connection_pool=pool)
+        self._key = key
+
+    def __call__(self, script: Script, arguments: Sequence[Argument]) -> Any:
+        with translated():
+            try:
+                return self._client.evalsha(script.digest, 1, self._key, *arguments)
+            except NoScriptError:
+                return self._client.eval(script.source, 1, self._key, *arguments)
+
+    def info(self) -> dict[str, Any]:
+        """Return what the server says of itself, which may be nothing."""
+        with translated():
+            try:
+                return self._client.info()
+            except NoPermissionError:
+                return {}
+
+    def close(self) -> None:
+        self._client.connection_pool.disconnect()
+
+
+class PipelinedCalls:
+    """Calls from one loop, those of one turn together.
+
+    One batch is under way at a time, so calls are made in order and what comes in the
+    meantime is the next batch: the more there is to do, the less each call costs.
+    """
+
+    def __init__(self, url: str, key: str) -> None:
+        self._client = redis.asyncio.Redis.from_url(
+            url,
+            retry=no_retry(),
+            max_connections=2,
+            **OPTIONS,
+        )
+        self._key = key
+        self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
+        self._sending: asyncio.Task[None] | None = None
+
+    async def __call__(self, script: Script, arguments: Sequence[Argument]) -> Any:
+        if len(self._waiting) >= MAX_WAITING:
+            raise BrokerUnavailable("Redis is behind with what it was asked.")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._waiting.append(((script, arguments), answer))
+        if self._sending is None:
+            self._sending = loop.create_task(self._send())
+        return await answer
+
+    async def close(self) -> None:
+        if self._sending:
+            await asyncio.wait([self._sending])
+        await self._client.aclose()
+
+    async def _send(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            answers = await self._answers([call for call, _ in batch])
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if future.done():  # nobody waits any more
+                    continue
+                if isinstance(answer, Exception):
+                    future.set_exception(BrokerUnavailable(f"Redis: {answer}"))
+                else:
+                    future.set_result(answer)
+        self._sending = None
+
+    async def _answers(self, calls: Sequence[Call]) -> list[Any]:
+        try:
+            answers = await self._execute(calls)
+            unknown = [n for n, a in enumerate(answers) if isinstance(a, NoScriptError)]
+            if unknown:
+                again = [calls[n] for n in unknown]
+                for source in {script.source for script, _ in again}:
+                    await self._client.script_load(source)
+                for n, answer in zip(unknown, await self._execute(again), strict=True):
+                    answers[n] = answer
+        except (RedisError, OSError) as error:
+            return [error] * len(calls)
+        return answers
+
+    async def _execute(self, calls: Sequence[Call]) -> list[Any]:
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for script, arguments in calls:
+                pipeline.evalsha(script.digest, 1, self._key, *arguments)
+            return await pipeline.execute(raise_on_error=False)

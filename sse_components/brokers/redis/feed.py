@@ -1,0 +1,297 @@
+"""What one process hears from Redis: one connection, and the way back after a loss."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from typing import Any
+
+from redis.asyncio import Connection, ConnectionPool
+from redis.exceptions import RedisError
+
+from sse_components.brokers.base import (
+    Announcement,
+    Delivery,
+    Feed,
+    Interruption,
+    Watermark,
+)
+from sse_components.brokers.redis.calls import OPTIONS, Argument, no_retry
+from sse_components.brokers.redis.packing import unpacked
+from sse_components.brokers.redis.scripts import Script, Scripts, new_epoch
+from sse_components.errors import BrokerRefused, BrokerUnavailable
+from sse_components.events import Position, is_pattern
+
+SUBSCRIBE_SECONDS = 2
+NAMES_PER_COMMAND = 512
+BACKOFF_SECONDS = (0.05, 1.0)
+"""The first and the longest pause before it connects again."""
+MAX_HEARD = 20_000
+"""Announcements that wait to be taken; over it they are given up, and fetched later."""
+
+logger = logging.getLogger("sse_components.broker")
+
+Call = Callable[[Script, Sequence[Argument]], Awaitable[Any]]
+
+
+class RedisFeed(Feed):
+    """Owns its connection, because redis-py connects again without a word.
+
+    While it comes back from a loss, what it hears is held: the hub must fetch what it
+    missed before it is told of anything later.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        prefix: str,
+        call: Call,
+        scripts: Scripts,
+        memory: int,
+        check: Callable[[], Awaitable[None]],
+    ) -> None:
+        options = OPTIONS | {"socket_timeout": None, "retry": no_retry()}
+        self._pool = ConnectionPool.from_url(url, **options)
+        self._call = call
+        self._scripts = scripts
+        self._memory = memory
+        self._check = check
+        self._id = secrets.token_hex(8)
+        self._channels = f"{prefix}c:".encode()
+        self._own_channel = f"{prefix}w:{self._id}".encode()
+        self._names: set[str] = set()
+        self._outstanding: Counter[bytes] = Counter()
+        """Of each channel, how many confirmations are still to come."""
+        self._confirmed = asyncio.Event()
+        self._whole = asyncio.Event()
+        """Set while nothing is missing of what it hears."""
+        self._epoch = b""
+        self._noted = 0
+        """The seq at which patterns were noted last."""
+        self._probes = 0
+        """How many probes have not come back."""
+        self._heard: list[Announcement] = []
+        self._held: list[Announcement] = []
+        self._ready = asyncio.Event()
+        self._closed = False
+        self._connection: Connection | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._restoring: asyncio.Task[None] | None = None
+        self._listening = asyncio.create_task(self._listen())
+
+    async def subscribe(self, names: Collection[str]) -> Position:
+        fresh = set(names) - self._names
+        try:
+            async with asyncio.timeout(SUBSCRIBE_SECONDS):
+                await self._whole.wait()
+                self._names |= fresh
+                await self._command("SUBSCRIBE", fresh)
+                await self._confirmed.wait()
+            position, _ = await self._note([n for n in names if is_pattern(n)])
+            return position
+        except BaseException as error:
+            await self._abandon(fresh)
+            if isinstance(error, TimeoutError | RedisError | OSError):
+                raise BrokerUnavailable("Redis is not heard.") from error
+            raise
+
+    async def unsubscribe(self, names: Collection[str]) -> None:
+        known = self._names & set(names)
+        await self._abandon(known)
+        if patterns := [name for name in known if is_pattern(name)]:
+            await self._note(patterns)  # whose time without a subscriber begins now
+
+    async def probe(self) -> None:
+        if self._probes > 1:
+            self._drop("Redis has not sent what it was probed with")
+        self._probes += 1
+        arguments = [new_epoch(), self._id]
+        epoch, seq, hearers = await self._call(self._scripts.probe, arguments)
+        if not hearers and self._whole.is_set():
+            self._drop("Redis sends to nobody here")
+        self._meet(epoch)
+        if int(seq) - self._noted > self._memory // 8:
+            position, forgotten = await self._note(self._patterns)
+            self._noted = position.seq
+            if forgotten:  # nobody fed them for a while, because we were too late
+                self._restore()
+
+    async def close(self) -> None:
+        self._closed = True
+        tasks = [self._listening, self._reading, self._restoring]
+        for task in tasks:
+            if task:
+                task.cancel()
+        await asyncio.gather(*filter(None, tasks), return_exceptions=True)
+        self._ready.set()
+
+    async def __aiter__(self) -> AsyncIterator[Sequence[Announcement]]:
+        while not self._closed:
+            await self._ready.wait()
+            self._ready.clear()
+            if self._heard:
+                heard, self._heard = self._heard, []
+                yield heard
+
+    @property
+    def _patterns(self) -> list[str]:
+        return [name for name in self._names if is_pattern(name)]
+
+    # The connection.
+
+    async def _listen(self) -> None:
+        """Connect and read, again and again, until the feed is closed."""
+        pause = BACKOFF_SECONDS[0]
+        complaint = ""
+        while True:
+            try:
+                await self._connect()
+                logger.info("Redis is heard")
+                complaint = ""
+                pause = BACKOFF_SECONDS[0]
+                assert self._reading
+                await asyncio.wait([self._reading])
+                error = None if self._reading.cancelled() else self._reading.exception()
+                logger.warning("Redis is not heard any more: %s", error or "dropped")
+            except (RedisError, OSError, BrokerUnavailable, BrokerRefused) as error:
+                if str(error) != complaint:
+                    complaint = str(error)
+                    logger.warning("Redis can't be heard: %s", error)
+            finally:
+                await self._disconnect()
+            await asyncio.sleep(random.uniform(pause / 2, pause))
+            pause = min(pause * 2, BACKOFF_SECONDS[1])
+
+    async def _connect(self) -> None:
+        await self._check()
+        connection: Any = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        self._connection = connection
+        await connection.connect()
+        self._probes = 0
+        self._outstanding[self._own_channel] += 1
+        self._confirmed.clear()
+        self._restore()
+        await connection.send_command("SUBSCRIBE", self._own_channel)
+        self._reading = asyncio.create_task(self._read(connection))
+        await self._command("SUBSCRIBE", self._names)
+
+    async def _disconnect(self) -> None:
+        self._whole.clear()
+        self._outstanding.clear()
+        connection, self._connection = self._connection, None
+        for task in (self._reading, self._restoring):
+            if task:
+                task.cancel()
+        if connection:
+            await connection.disconnect(nowait=True)
+
+    def _drop(self, reason: str) -> None:
+        """Give up the connection; `_listen` makes another."""
+        logger.warning("%s; connecting again", reason)
+        self._whole.clear()
+        if self._reading:
+            self._reading.cancel()
+
+    async def _abandon(self, names: Collection[str]) -> None:
+        self._names -= set(names)
+        try:
+            await self._command("UNSUBSCRIBE", names)
+        except (RedisError, OSError) as error:
+            logger.info("Redis can't be told what isn't wanted any more: %s", error)
+
+    async def _command(self, command: str, names: Collection[str]) -> None:
+        """Have channels sent or not; without a connection the next one will."""
+        channels = [self._channels + name.encode() for name in names]
+        for start in range(0, len(channels), NAMES_PER_COMMAND):
+            if self._connection is None or not self._connection.is_connected:
+                return
+            some = channels[start : start + NAMES_PER_COMMAND]
+            self._outstanding.update(some)
+            self._confirmed.clear()
+            await self._connection.send_command(command, *some, check_health=False)
+
+    # Coming back.
+
+    def _restore(self) -> None:
+        self._whole.clear()
+        if self._restoring:
+            self._restoring.cancel()
+        self._restoring = asyncio.create_task(self._become_whole())
+
+    async def _become_whole(self) -> None:
+        """Hear all names again, and say that something may be missing before that."""
+        await self._confirmed.wait()
+        pause = BACKOFF_SECONDS[0]
+        while True:
+            try:
+                position, _ = await self._note(self._patterns)
+                break
+            except BrokerUnavailable as error:
+                logger.info("Redis can't be asked: %s", error)
+            await asyncio.sleep(random.uniform(pause / 2, pause))
+            pause = min(pause * 2, BACKOFF_SECONDS[1])
+        self._epoch, self._noted = position.epoch.encode(), position.seq
+        held, self._held = self._held, []
+        self._restoring = None
+        self._whole.set()
+        if self._names:
+            self._heard.append(Interruption())
+        self._heard += held
+        self._ready.set()
+
+    async def _note(self, patterns: Sequence[str]) -> tuple[Position, int]:
+        """Note patterns; return the present, and how many weren't noted."""
+        arguments: list[Argument] = [new_epoch(), self._memory, *patterns]
+        epoch, seq, fresh = await self._call(self._scripts.note, arguments)
+        self._meet(epoch)
+        return Position(epoch.decode(), int(seq)), fresh
+
+    # Reading.
+
+    async def _read(self, connection: Connection) -> None:
+        while True:
+            kind, channel, message = await connection.read_response()
+            if kind == b"message":
+                self._take(channel, message)
+            else:
+                self._confirm(channel)
+
+    def _confirm(self, channel: bytes) -> None:
+        self._outstanding[channel] -= 1
+        if self._outstanding[channel] <= 0:
+            del self._outstanding[channel]
+        if not self._outstanding:
+            self._confirmed.set()
+
+    def _take(self, channel: bytes, message: bytes) -> None:
+        head, _, event = message.partition(b"\n")
+        epoch, seq, *previous = head.split(b" ")
+        self._meet(epoch)
+        position = Position(epoch.decode(), int(seq))
+        if channel == self._own_channel:
+            self._probes = 0
+            self._put(Watermark(position))
+        else:
+            name = channel[len(self._channels) :].decode()
+            happened = unpacked(position, event)
+            self._put(Delivery(name, int(previous[0]), happened))
+
+    def _meet(self, epoch: bytes) -> None:
+        """Look at the epoch of what Redis says: with its memory our notes are gone."""
+        if epoch != self._epoch and self._restoring is None:
+            self._restore()
+
+    def _put(self, announcement: Announcement) -> None:
+        if self._restoring:
+            if len(self._held) >= MAX_HEARD:  # an interruption will stand before them
+                self._held.clear()
+            self._held.append(announcement)
+            return
+        if len(self._heard) >= MAX_HEARD:
+            self._heard = [Interruption()]
+        self._heard.append(announcement)
+        self._ready.set()

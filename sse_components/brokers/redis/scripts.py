@@ -1,0 +1,46 @@
+"""The Lua that runs inside Redis, where each call is one atomic step."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+
+
+def lua(name: str) -> str:
+    """Return the text of one of our files."""
+    return files(__package__).joinpath("lua", f"{name}.lua").read_text()
+
+
+def new_epoch() -> str:
+    """Return the epoch of a memory that begins with this call, should there be none.
+
+    Another for each call: the same one again would hide that a memory was lost.
+    """
+    return secrets.token_hex(4)
+
+
+@dataclass
+class Script:
+    """A script as it is sent: first whole, then by its digest."""
+
+    source: str
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+
+class Scripts:
+    """All there are; `clock` is the Lua that defines `now_us()`."""
+
+    def __init__(self, clock: str) -> None:
+        def script(name: str) -> Script:
+            return Script("\n".join([clock, lua("prelude"), lua(name)]))
+
+        self.publish = script("publish")
+        self.resume = script("resume")
+        self.note = script("note")
+        self.probe = script("probe")

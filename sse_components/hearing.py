@@ -1,0 +1,358 @@
+"""What this process hears: which groups, up to where, and the mending of gaps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from contextlib import suppress
+from typing import Any, Protocol
+
+from sse_components import wire
+from sse_components.brokers.base import (
+    Broker,
+    Delivery,
+    Feed,
+    Interruption,
+    Resumption,
+    Watermark,
+)
+from sse_components.errors import BrokerUnavailable
+from sse_components.events import NOWHERE, Event, Position, pattern_over
+from sse_components.ring import Ring
+from sse_components.subscriber import NEVER, Subscriber
+from sse_components.wire import Frame
+
+PROBE_SECONDS = 5
+LINGER_SECONDS = 30
+"""How long a group without subscribers is still heard, for those who reload."""
+PAGE_EVENTS = 1000
+"""How many missed events are read at a time."""
+BACKOFF_SECONDS = (0.05, 1.0)
+"""The first and the longest pause before the broker is asked again."""
+
+logger = logging.getLogger("sse_components.hub")
+
+
+class Group:
+    """A name that is heard, and who is subscribed to it."""
+
+    __slots__ = ("heard", "heard_from", "last", "name", "ring", "subscribers")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.subscribers: set[Subscriber] = set()
+        self.ring = Ring()
+        self.last = 0
+        """The newest event's seq."""
+        self.heard: asyncio.Task[None] | None = None
+        """The feed's subscribing to it, done or under way."""
+        self.heard_from = NEVER
+        """Every event after this seq was heard."""
+
+    def reaches(self, seq: int) -> bool:
+        """Whether the ring holds every event after a seq."""
+        return self.heard_from <= seq and self.ring.floor <= seq
+
+    def follows(self, previous: int) -> bool:
+        """Whether the event after a seq is the next one that was to be heard."""
+        return previous <= self.last or previous <= self.heard_from
+
+    def begin(self, seq: int) -> None:
+        """Forget what came before a seq: it may be full of holes."""
+        self.ring = Ring()
+        self.last = seq
+        if self.heard_from != NEVER:
+            self.heard_from = seq
+
+
+class Audience(Protocol):
+    """Who is told what was heard."""
+
+    def tell(self, group: Group, seq: int, frame: Frame) -> None:
+        """Pass an event on to the subscribers of a group that haven't had it."""
+
+    def reset(self, lost: Mapping[Group, int], present: Position) -> None:
+        """Tell those who follow groups that these may have missed events up to a seq.
+
+        Who is being brought up to date finds out by reading.
+        """
+
+    def reset_past(self, group: Group, seq: int) -> None:
+        """Tell so all subscribers of one group that are past a seq, or may be."""
+
+    def begin(self, present: Position) -> None:
+        """Tell all subscribers that what they have is of a memory that was lost."""
+
+    def lag(self) -> None:
+        """Have all subscribers brought up to date, each from where it is."""
+
+    def flush(self) -> None:
+        """Write what was passed on."""
+
+
+class Hearing:
+    """Keeps the promise that nothing is missing between a feed and its audience.
+
+    The events of the feed are told in their order. Where one was missed, what comes
+    after it waits until it was read from the broker, or its group is reset.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        audience: Audience,
+        own: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+    ) -> None:
+        self._broker = broker
+        self._audience = audience
+        self._own = own
+        self._feed: Feed
+        self._feed_lock = asyncio.Lock()
+        self._groups: dict[str, Group] = {}
+        self._empty: dict[Group, float] = {}
+        """Groups without subscribers, and since when."""
+        self._frame: tuple[Position, Frame] | None = None
+        self._begun = asyncio.Event()
+        self.position = NOWHERE
+        """All that was published up to here to the groups has been heard."""
+
+    async def start(self) -> None:
+        """Begin to hear, on the running loop; if need be, once the broker is there."""
+        self._feed = await self._broker.feed()
+        with suppress(BrokerUnavailable):
+            self.position = await self._broker.position()
+
+    async def close(self) -> None:
+        await self._feed.close()
+
+    async def listen(self) -> None:
+        """Tell the audience what is heard, until the feed is closed."""
+        async for batch in self._feed:
+            for announcement in batch:
+                match announcement:
+                    case Delivery():
+                        await self._take(announcement)
+                    case Watermark(position):
+                        if position.epoch != self.position.epoch:
+                            await self._mend_all()
+                        elif position.seq > self.position.seq:
+                            self.position = position
+                    case Interruption():
+                        await self._mend_all()
+            self._audience.flush()
+
+    async def watch(self) -> None:
+        """Probe the feed, for ever."""
+        while True:
+            pause = PROBE_SECONDS
+            try:
+                await self._feed.probe()
+            except BrokerUnavailable as error:
+                logger.info("The broker can't be probed: %s", error)
+                pause = 1
+            except Exception:
+                logger.exception("Probing failed, and goes on")
+            await asyncio.sleep(pause)
+
+    async def wait_for_another_epoch(self, epoch: str) -> None:
+        """Return when another than this epoch is heard.
+
+        Raises `BrokerUnavailable` if that doesn't come.
+        """
+        try:
+            async with asyncio.timeout(2 * PROBE_SECONDS):
+                await self._feed.probe()
+                while self.position.epoch == epoch:
+                    await self._begun.wait()
+        except TimeoutError:
+            raise BrokerUnavailable("The broker's new epoch isn't heard.") from None
+
+    # What is heard.
+
+    async def _take(self, delivery: Delivery) -> None:
+        event = delivery.event
+        group = self._groups.get(delivery.name)
+        if event.position.epoch != self.position.epoch:
+            await self._mend_all()
+            if event.position.epoch != self.position.epoch:
+                return  # of a memory that is gone again
+        elif group and not group.follows(delivery.previous):
+            await self._mend(group)
+        self._tell(delivery.name, event)
+
+    def _tell(self, name: str, event: Event) -> None:
+        position = event.position
+        if position.seq > self.position.seq:
+            self.position = position
+        group = self._groups.get(name)
+        if group is None or position.seq <= group.last:
+            return
+        # An event that is heard under its group and its pattern comes twice in a row.
+        if self._frame is None or self._frame[0] != position:
+            self._frame = position, wire.event(event)
+        frame = self._frame[1]
+        group.last = position.seq
+        group.ring.append(position.seq, frame)
+        self._audience.tell(group, position.seq, frame)
+
+    # What was missed.
+
+    async def _mend_all(self) -> None:
+        """Read what the groups may have missed since the last that was heard."""
+        logger.info("Reading what may have been missed")
+        names = set(self._groups)
+        cursor, more = self.position, True
+        while more:
+            page = await self._read(cursor, names)
+            if not page.usable:
+                self._begin(page.position)
+                return
+            if page.lost:
+                names -= page.lost.keys()
+                lost = {
+                    self._groups[name]: newest
+                    for name, newest in page.lost.items()
+                    if name in self._groups  # and not let go in the meantime
+                }
+                for group in lost:
+                    group.begin(page.present.seq)
+                self._audience.reset(lost, page.present)
+            self._tell_page(page, names)
+            cursor, more = page.position, page.more
+        if cursor.seq > self.position.seq:
+            self.position = cursor
+
+    async def _mend(self, group: Group) -> None:
+        """Read what one group has missed, although the feed didn't say so.
+
+        Who is past the missing events already, because of another group, can't be
+        given them any more: ids never go back.
+        """
+        logger.warning("An event was missed, and is fetched")
+        known = max(group.last, 0 if group.heard_from == NEVER else group.heard_from)
+        cursor, more = Position(self.position.epoch, known), True
+        while more:
+            page = await self._read(cursor, {group.name})
+            if not page.usable:
+                self._begin(page.position)
+            elif page.lost:
+                group.begin(page.present.seq)
+                self._audience.reset_past(group, 0)
+            elif page.events:
+                self._audience.reset_past(group, page.events[0].position.seq)
+                self._tell_page(page, {group.name})
+            cursor, more = page.position, page.more
+
+    async def _read(self, cursor: Position, names: Collection[str]) -> Resumption:
+        """Ask the broker until it answers."""
+        self._audience.flush()
+        pause = BACKOFF_SECONDS[0]
+        while True:
+            try:
+                return await self._broker.resume(cursor, names, PAGE_EVENTS)
+            except BrokerUnavailable as error:
+                logger.info("What was missed can't be read: %s", error)
+            await asyncio.sleep(random.uniform(pause / 2, pause))
+            pause = min(pause * 2, BACKOFF_SECONDS[1])
+
+    def _tell_page(self, page: Resumption, names: Collection[str]) -> None:
+        for event in page.events:
+            for name in (event.group, pattern_over(event.group)):
+                if name and name in names:
+                    self._tell(name, event)
+
+    def _begin(self, present: Position) -> None:
+        """Go on from the present, without what was heard before."""
+        epoch, self.position = self.position.epoch, present
+        for group in self._groups.values():
+            group.begin(present.seq)
+        if present.epoch == epoch:
+            self._audience.lag()
+            return
+        logger.warning("The broker has no memory of before; all groups are reset")
+        self._audience.begin(present)
+        self._begun.set()
+        self._begun = asyncio.Event()
+
+    # Groups.
+
+    def join(self, subscriber: Subscriber, names: Iterable[str]) -> None:
+        """Make a connection a subscriber of groups."""
+        subscriber.groups = tuple(self._group(name) for name in names)
+        for group in subscriber.groups:
+            group.subscribers.add(subscriber)
+            self._empty.pop(group, None)
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """End what `join` has begun."""
+        for group in subscriber.groups:
+            group.subscribers.discard(subscriber)
+            if not group.subscribers:
+                self._empty[group] = time.monotonic()
+
+    async def hear(self, groups: Iterable[Group]) -> None:
+        """Return when all groups are heard."""
+        fresh = [group for group in groups if group.heard is None]
+        if fresh:
+            task = self._own(self._subscribe(fresh))
+            for group in fresh:
+                group.heard = task
+        for task in {group.heard for group in groups if group.heard}:
+            # Waiting like this leaves it to the others if we are cancelled.
+            await asyncio.wait([task])
+            if task.cancelled():
+                raise BrokerUnavailable("The hub is closing.")
+            task.result()
+
+    def now(self, groups: Iterable[Group]) -> Position:
+        """Return a position from which on all of the groups is heard."""
+        seq = max(self.position.seq, *(group.heard_from for group in groups), 0)
+        return Position(self.position.epoch, seq)
+
+    def let_go(self, now: float) -> None:
+        """Stop to hear groups that have been without subscribers for a while."""
+        deserted = [g for g, t in self._empty.items() if now - t >= LINGER_SECONDS]
+        for group in deserted:
+            del self._empty[group]
+            self._drop(group)
+        if deserted:
+            self._own(self._unsubscribe([group.name for group in deserted]))
+
+    def forget(self) -> None:
+        """Give up all groups, whose subscribers have been sent away."""
+        names = list(self._groups)
+        self._groups.clear()
+        self._empty.clear()
+        self._own(self._unsubscribe(names))
+
+    def _group(self, name: str) -> Group:
+        group = self._groups.get(name)
+        if group is None:
+            group = self._groups[name] = Group(name)
+        return group
+
+    def _drop(self, group: Group) -> None:
+        if self._groups.get(group.name) is group:
+            del self._groups[group.name]
+
+    async def _subscribe(self, groups: list[Group]) -> None:
+        try:
+            async with self._feed_lock:
+                position = await self._feed.subscribe([group.name for group in groups])
+        except BaseException:
+            for group in groups:  # the next subscriber tries again
+                self._drop(group)
+            raise
+        # If the epoch has changed meanwhile, or is about to, it is another's position.
+        same = position.epoch == self.position.epoch
+        seq = position.seq if same else self.position.seq
+        for group in groups:
+            group.heard_from = max(seq, group.last)
+
+    async def _unsubscribe(self, names: Collection[str]) -> None:
+        async with self._feed_lock:
+            # One of them may have been wanted again in the meantime.
+            await self._feed.unsubscribe([n for n in names if n not in self._groups])
