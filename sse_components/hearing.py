@@ -117,7 +117,12 @@ class Hearing:
         self._frame: tuple[Position, Frame] | None = None
         self._begun = asyncio.Event()
         self.position = NOWHERE
-        """All that was published up to here to the groups has been heard."""
+        """All that was published up to here to the groups has been heard.
+
+        Not the newest event itself, which may still come under its other name.
+        """
+        self.newest = 0
+        """The newest event's seq."""
 
     async def start(self) -> None:
         """Begin to hear, on the running loop; if need be, once the broker is there."""
@@ -185,8 +190,10 @@ class Hearing:
 
     def _tell(self, name: str, event: Event) -> None:
         position = event.position
-        if position.seq > self.position.seq:
-            self.position = position
+        if position.seq > self.newest:
+            self.newest = position.seq
+            if position.seq - 1 > self.position.seq:
+                self.position = Position(position.epoch, position.seq - 1)
         group = self._groups.get(name)
         if group is None or position.seq <= group.last:
             return
@@ -267,6 +274,7 @@ class Hearing:
     def _begin(self, present: Position) -> None:
         """Go on from the present, without what was heard before."""
         epoch, self.position = self.position.epoch, present
+        self.newest = present.seq
         for group in self._groups.values():
             group.begin(present.seq)
         if present.epoch == epoch:

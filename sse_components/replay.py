@@ -67,10 +67,10 @@ class Replay:
             if self._rings_reach(subscriber.groups, cursor, believed):
                 if greeting:
                     frames.append(greeting(cursor))
-                missed, seq = _from_rings(subscriber.groups, cursor.seq)
+                missed, seq, more = _from_rings(subscriber.groups, cursor.seq)
                 frames += missed
-                if seq is None:
-                    self._release(subscriber, frames, cursor)
+                if not more:
+                    self._release(subscriber, frames, seq)
                     return
                 cursor = Position(cursor.epoch, seq)
             else:
@@ -99,19 +99,17 @@ class Replay:
     def _rings_reach(
         self, groups: Iterable[Group], cursor: Position, believed: bool
     ) -> bool:
-        heard = self._hearing.position
+        heard = self._hearing
         return (
-            cursor.epoch == heard.epoch
-            and (believed or cursor.seq <= heard.seq)
+            cursor.epoch == heard.position.epoch
+            and (believed or cursor.seq <= max(heard.position.seq, heard.newest))
             and all(group.reaches(cursor.seq) for group in groups)
         )
 
-    def _release(
-        self, subscriber: Subscriber, frames: list[Frame], cursor: Position
-    ) -> None:
+    def _release(self, subscriber: Subscriber, frames: list[Frame], seq: int) -> None:
         """Queue the last page and let live events follow, in one step of the loop."""
         heard = self._hearing.position
-        complete = Position(heard.epoch, max(cursor.seq, heard.seq))
+        complete = Position(heard.epoch, max(seq, heard.seq))
         subscriber.release(complete.seq, [*frames, wire.keep_alive(complete)])
 
     async def _read(self, cursor: Position, names: Collection[str]) -> Resumption:
@@ -127,8 +125,8 @@ class Replay:
         return await asyncio.shield(reading)
 
 
-def _from_rings(groups: Iterable[Group], after: int) -> tuple[list[Frame], int | None]:
-    """Return a page of frames, and its last seq if it isn't the last page."""
+def _from_rings(groups: Iterable[Group], after: int) -> tuple[list[Frame], int, bool]:
+    """Return a page of frames, up to where it goes, and whether there is more."""
     missed = [group.ring.after(after, MAX_PENDING) for group in groups]
     frames: list[Frame] = []
     size, last = 0, after
@@ -140,7 +138,8 @@ def _from_rings(groups: Iterable[Group], after: int) -> tuple[list[Frame], int |
         frames.append(frame)
         size += len(frame.sse)
         last = seq
-    return frames, last if size > MAX_PENDING else None
+    # A ring gives a little more than that, if it has it, and then stops.
+    return frames, last, size > MAX_PENDING
 
 
 def _from_broker(page: Resumption, asked: int) -> list[Frame]:

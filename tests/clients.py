@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 SECONDS = 10
@@ -103,6 +105,8 @@ class Stream:
         stream = cls(reader, writer)
         async with asyncio.timeout(SECONDS):
             status = (await reader.readline()).decode()
+            if not status:
+                raise EOFError
             stream.status = int(status.split()[1])
             while line := (await reader.readline()).decode().strip():
                 name, _, value = line.partition(":")
@@ -174,3 +178,144 @@ async def open_many(
 async def close_all(streams: Iterable[Stream]) -> None:
     for stream in streams:
         await stream.close()
+
+
+SILENT_SECONDS = 40
+"""After which a browser gives a stream up that has keep-alives every 15 seconds."""
+PAUSE_SECONDS = 0.1
+
+
+class Follower:
+    """Follows an address as a page does: it comes back with its cursor every time."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._changed = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
+        self.cursor: str | None = None
+        self.groups: set[str] = set()
+        self.frames: list[Received] = []
+        """All that it received, over all connections."""
+        self.endings: list[str] = []
+        """Why its connections ended: the reason of a `stream-close`, or `cut`."""
+
+    async def __aenter__(self) -> Self:
+        self._following = asyncio.create_task(self._follow())
+        self._following.add_done_callback(lambda _: self._changed.set())
+        await self.until(lambda: bool(self.types("keep-alive")))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._following
+        self._following.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._following
+
+    @property
+    def events(self) -> list[Received]:
+        """What was published to its groups."""
+        return [frame for frame in self.frames if not _is_control(frame)]
+
+    @property
+    def ids(self) -> list[str]:
+        return [frame.id or "" for frame in self.events]
+
+    def types(self, *types: str) -> list[Received]:
+        """Return the frames of some types."""
+        return [frame for frame in self.frames if frame.type in types]
+
+    async def until(
+        self, condition: Callable[[], bool], seconds: float = SECONDS
+    ) -> None:
+        """Return when something holds of what it received."""
+        assert self._following
+        async with asyncio.timeout(seconds):
+            while not condition():
+                if self._following.done():
+                    self._following.result()
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def has(self, id: str, seconds: float = SECONDS) -> None:
+        """Return when an event has arrived."""
+        await self.until(lambda: id in self.ids[-1000:], seconds)
+
+    def assert_complete_or_reset(self, published: Mapping[str, str]) -> None:
+        """Check that it missed nothing of ids and groups, and was told where it did.
+
+        An id says that there is nothing more to come of any group up to there. What
+        did not arrive by then must have been covered by a reset: one with an id covers
+        all up to that, and one without an id its groups until they go on. The events
+        are of one clock, which also goes on over epochs.
+        """
+        seqs = [_seq(id) for id in self.ids]
+        assert seqs == sorted(set(seqs)), "An event came twice, or too late"
+        awaited = {
+            _seq(id): [name for name in self.groups if _covers(name, group)]
+            for id, group in published.items()
+        }
+        missing = {seq for seq, names in awaited.items() if names} - set(seqs)
+        start = self.frames[0].id
+        assert start
+        known = _seq(start)
+        covered: set[str] = set()
+        for frame in self.frames:
+            if frame.type == "stream-reset":
+                covered |= set(frame.data["groups"])
+            if frame.id and _seq(frame.id) > known:
+                seq = _seq(frame.id)
+                for gap in missing:
+                    if known < gap <= seq and not covered.issuperset(awaited[gap]):
+                        raise AssertionError(f"{gap} is missing before {frame}")
+                known = seq
+            if frame.type == "keep-alive" or (
+                frame.id and frame.type == "stream-reset"
+            ):
+                covered = set()
+            elif not _is_control(frame):
+                covered -= {n for n in covered if _covers(n, frame.data["group"])}
+        assert not any(gap > known for gap in missing), "The end is missing"
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self._follow_once()
+            except (OSError, EOFError):
+                self.endings.append("cut")
+            self._changed.set()
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _follow_once(self) -> None:
+        headers = {"Last-Event-ID": self.cursor} if self.cursor else {}
+        stream = await Stream.open(self._url, headers)
+        try:
+            while True:
+                frame = await stream.next(SILENT_SECONDS)
+                self.cursor = stream.cursor or self.cursor
+                self.frames.append(frame)
+                assert frame.type != "stream-error", frame
+                if frame.type == "stream-open":
+                    self.groups = set(frame.data["groups"])
+                if frame.type == "stream-close":
+                    self.endings.append(frame.data["reason"])
+                    return
+                self._changed.set()
+        finally:
+            await stream.close()
+
+
+def _is_control(frame: Received) -> bool:
+    return frame.type.startswith(("stream-", "keep-alive"))
+
+
+def _covers(name: str, group: str) -> bool:
+    return name in (group, group.rpartition(".")[0] + ".*")
+
+
+def _seq(id: str) -> int:
+    return int(id.partition(":")[2])

@@ -134,12 +134,13 @@ NewRedisServer = Callable[..., RedisServer]
 
 
 def _free_port() -> int:
-    """Return one that no outgoing connection takes, and whose cluster port exists.
+    """Return one that no outgoing connection takes, nor its cluster port.
 
-    The system takes outgoing ports from 32768 on. A client that retries a dead server
-    on such a port would connect to itself one day.
+    The system takes outgoing ports from 32768 on, and a cluster port is higher by
+    10000. A client that retries a dead server among them would one day connect to
+    itself.
     """
     while True:
-        port = 20_000 + secrets.randbelow(10_000)  # pytest-randomly can't repeat it
+        port = 12_000 + secrets.randbelow(10_000)  # pytest-randomly can't repeat it
         with suppress(OSError), closing(socket.create_server(("127.0.0.1", port))):
             return port

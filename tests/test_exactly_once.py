@@ -126,7 +126,7 @@ class Client:
             self.faults.append(f"{name} was reset for nothing")
 
     def check(self) -> None:
-        assert not self.faults
+        assert not self.faults, self.faults
         assert self.complete, "never told that it is complete"
         assert len(set(self.received)) == len(self.received), "an event came twice"
         for name in self.names:
@@ -154,7 +154,7 @@ class Laboratory(Protocol):
 
     async def set_time(self, now: int, hubs: Sequence[Hub]) -> None: ...
 
-    async def forget(self) -> bool:
+    def forget(self) -> bool:
         """Lose all memory under open streams, if that can happen."""
 
     def interrupt(self, server: int) -> None:
@@ -201,6 +201,9 @@ class World:
             if client.opening:
                 await asyncio.wait([client.opening])
         await self.laboratory.idle(self.hubs)
+        async with asyncio.timeout(10):
+            while any(one.busy for hub in self.hubs for one in hub._subscribers):
+                await asyncio.sleep(0)
         await self.turn(IDLE_TURNS)
 
     async def turn(self, turns: int) -> None:
@@ -229,8 +232,9 @@ class World:
             case ("mend",):
                 await self.laboratory.mend()
             case ("forget",):
-                if await self.laboratory.forget():
+                if self.laboratory.forget():
                     self.past_epochs.add(self.epoch)
+                    self.epoch = ""
                     self.epoch = (await self.brokers[0].position()).epoch
             case ("watermark", server):
                 await self.hubs[server]._hearing._feed.probe()
@@ -308,8 +312,8 @@ class EmbeddedLaboratory:
     async def set_time(self, now: int, hubs: Sequence[Hub]) -> None:
         self._now = now
 
-    async def forget(self) -> bool:
-        return False
+    def forget(self) -> bool:
+        return False  # its memory is its servers'
 
     def interrupt(self, server: int) -> None:
         self._feed(server).hears = False
@@ -391,7 +395,7 @@ class RedisLaboratory:
                 with suppress(BrokerUnavailable):
                     await hub._hearing._feed.probe()
 
-    async def forget(self) -> bool:
+    def forget(self) -> bool:
         self._client.flushall()
         self._client.set(self._clock, self._now)
         return True

@@ -95,7 +95,8 @@ class Feed(ABC):
     """What one process hears: the events of the names it is subscribed to.
 
     It is an iterator of batches. Announcements come in the order of their
-    positions, those of one event one after the other. A feed that may have lost
+    positions, those of one event one after the other, though not always in one
+    batch. A feed that may have lost
     events says so with an `Interruption`, as soon as it hears everything again; what
     it hears before that comes after it. It comes back by itself, as often as it takes.
     """

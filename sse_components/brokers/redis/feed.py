@@ -106,9 +106,10 @@ class RedisFeed(Feed):
             await self._note(patterns)  # whose time without a subscriber begins now
 
     async def probe(self) -> None:
-        if self._probes > 1:
-            self._drop("Redis has not sent what it was probed with")
-        self._probes += 1
+        if self._whole.is_set():
+            if self._probes > 1:
+                self._drop("Redis has not sent what it was probed with")
+            self._probes += 1
         arguments = [new_epoch(), self._id]
         epoch, seq, hearers = await self._call(self._scripts.probe, arguments)
         if not hearers and self._whole.is_set():
