@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
@@ -10,11 +11,15 @@ from django.db import transaction
 
 from sse_components import operations, runtime
 from sse_components.brokers.base import Idempotency, Published
+from sse_components.errors import BrokerUnavailable
 from sse_components.events import Draft
+from sse_components.owed import groups_of
 
 __all__ = ["ComponentDispatcher", "publish_drafts"]
 
 P = ParamSpec("P")
+
+logger = logging.getLogger("sse_components.broker")
 
 
 async def publish_drafts(
@@ -22,6 +27,20 @@ async def publish_drafts(
 ) -> list[Published]:
     """Publish several events in order, in one step of the broker."""
     return await runtime.publisher().apublish(drafts, idempotency)
+
+
+def publish_or_owe(drafts: Sequence[Draft]) -> None:
+    """Publish what has been committed, which a broker that is away can't undo.
+
+    If it is away, that is logged, and the groups whose state the drafts tell of get a
+    refresh when it is back.
+    """
+    try:
+        runtime.publisher().publish(drafts)
+    except BrokerUnavailable as error:
+        groups = ", ".join(dict.fromkeys(draft.group for draft in drafts))
+        logger.error("A commit was not published to %.200s: %s", groups, error)
+        runtime.owe(group for draft in drafts for group in groups_of(draft))
 
 
 def _awaitable(
@@ -46,9 +65,7 @@ def _after_commit(operation: Callable[P, Draft]) -> Callable[P, None]:
     @wraps(operation)
     def publish(*args: P.args, **kwargs: P.kwargs) -> None:
         draft = operation(*args, **kwargs)
-        transaction.on_commit(
-            lambda: runtime.publisher().publish([draft]) and None, robust=True
-        )
+        transaction.on_commit(lambda: publish_or_owe([draft]), robust=True)
 
     return publish
 
@@ -68,8 +85,10 @@ class _AfterCommit:
 
     An event is sent if and when the transaction commits, at once where there is none.
 
-    Mistakes in the arguments are raised at once. A broker that is away then is
-    logged by Django, and fails nothing.
+    Mistakes in the arguments are raised at once. A broker that is away then fails
+    nothing: it is logged, and when it is back the components of the group fetch their
+    HTML. A notification or an event of one's own is lost, and so is what is still
+    owed when the process ends.
     """
 
     data_changed = staticmethod(_after_commit(operations.data_changed))

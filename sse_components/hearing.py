@@ -247,7 +247,8 @@ class Hearing:
                 self._begin(page.position)
             elif page.lost:
                 group.begin(page.present.seq)
-                self._audience.reset_past(group, 0)
+                self._audience.reset_past(group, known + 1)
+                self._audience.reset({group: page.lost[group.name]}, page.present)
             elif page.events:
                 self._audience.reset_past(group, page.events[0].position.seq)
                 self._tell_page(page, {group.name})

@@ -87,6 +87,7 @@ class Replay:
                 if greeting:
                     frames.append(greeting(cursor if page.usable else None))
                 frames += _from_broker(page, len(names))
+                subscriber.owed.difference_update(page.lost)
                 cursor = page.position
                 believed = True
             greeting = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from threading import RLock
@@ -20,6 +21,7 @@ from sse_components.errors import BrokerUnavailable
 from sse_components.grants import Grants
 from sse_components.groups import Policy
 from sse_components.hub import Hub
+from sse_components.owed import Owed
 from sse_components.places import Places
 from sse_components.pool import Pool
 
@@ -46,6 +48,10 @@ class _Runtime:
         return RedisBroker(
             self.settings.broker_url, key_prefix=self.settings.key_prefix, **limits
         )
+
+    @cached_property
+    def owed(self) -> Owed:
+        return Owed(self.broker.publish)
 
     @cached_property
     def places(self) -> Places:
@@ -94,6 +100,17 @@ def publisher() -> Broker:
             f"({conf.NAME}['BROKER_URL'] = 'memory://') doesn't reach another one."
         )
     return broker()
+
+
+def owe(groups: Iterable[str]) -> None:
+    """Publish a refresh to groups once the broker is back.
+
+    The embedded one never is away: where nobody hears it, waiting changes nothing.
+    """
+    with _lock:
+        runtime = _runtime()
+        if runtime.settings.broker_url != conf.EMBEDDED:
+            runtime.owed.owe(groups)
 
 
 def policy() -> Policy:
@@ -170,9 +187,7 @@ async def _start(runtime: _Runtime) -> Hub:
 
 async def stop() -> None:
     """Let go of everything; the next use begins anew."""
-    global _current
-    with _lock:
-        runtime, _current = _current, None
+    runtime = _forget()
     if runtime is None:
         return
     if runtime.starting:
@@ -187,9 +202,16 @@ async def stop() -> None:
 
 def reset() -> None:
     """Forget everything, for tests that change settings while no hub runs."""
+    _forget()
+
+
+def _forget() -> _Runtime | None:
     global _current
     with _lock:
-        _current = None
+        runtime, _current = _current, None
+    if runtime and "owed" in vars(runtime):
+        runtime.owed.close()
+    return runtime
 
 
 def _runtime() -> _Runtime:

@@ -21,6 +21,7 @@ import asyncio
 import json
 import os
 import secrets
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -201,10 +202,11 @@ class World:
             if client.opening:
                 await asyncio.wait([client.opening])
         await self.laboratory.idle(self.hubs)
-        async with asyncio.timeout(10):
-            while any(one.busy for hub in self.hubs for one in hub._subscribers):
-                await asyncio.sleep(0)
-        await self.turn(IDLE_TURNS)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            await self.turn(IDLE_TURNS)
+            if not any(one.busy for hub in self.hubs for one in hub._subscribers):
+                return
 
     async def turn(self, turns: int) -> None:
         for _ in range(turns):

@@ -543,6 +543,27 @@ async def test_the_timer_probes_and_keeps_alive() -> None:
 # The end.
 
 
+async def test_old_connections_are_sent_away_each_at_a_time_of_its_own(
+    world: World,
+) -> None:
+    hub = Hub(world.broker, rotate=100)
+    await hub.start()
+    opened = time.monotonic()
+    transports = [Recorder() for _ in range(50)]
+    for transport in transports:
+        await hub.open(transport, ["a"], None, _greeting)
+    hub._keep_all_alive(opened + 74)
+    assert not any(transport.ended for transport in transports)
+    hub._keep_all_alive(opened + 100)
+    assert 0 < sum(transport.ended for transport in transports) < 50
+    hub._keep_all_alive(time.monotonic() + 126)
+    for transport in transports:
+        assert transport.ended
+        assert transport.events[-1]["reason"] == "rotated"
+        assert transport.events[-1]["retry"] == 500
+    await hub.close()
+
+
 async def test_a_drain_tells_everybody_when_to_come_back(world: World) -> None:
     opened = [await world.open("a") for _ in range(50)]
     task = asyncio.create_task(world.hub.drain(5))

@@ -1,0 +1,432 @@
+"""The hub with a feed that misses events: what is mended, and who is reset."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection
+from typing import Any
+
+import pytest
+
+from sse_components import wire
+from sse_components.brokers.base import (
+    Announcement,
+    Delivery,
+    Feed,
+    Interruption,
+    Resumption,
+)
+from sse_components.brokers.memory import MemoryBroker, MemoryFeed
+from sse_components.errors import BrokerUnavailable
+from sse_components.events import NOWHERE, Draft, Position
+from sse_components.hub import Hub
+from sse_components.subscriber import Subscriber
+from sse_components.wire import Frame
+from tests.transports import Recorder
+
+SECOND = 1_000_000
+LARGE = 60_000
+"""Bytes of a payload; five are more than may be pending."""
+
+
+class UnreliableFeed(MemoryFeed):
+    """Misses what it is told to."""
+
+    deaf = False
+
+    def put(self, announcement: Announcement) -> None:
+        if not (self.deaf and isinstance(announcement, Delivery)):
+            super().put(announcement)
+
+    def hear_again(self) -> None:
+        self.deaf = False
+        self.put(Interruption())
+        self.wake()
+
+
+class UnreliableBroker(MemoryBroker):
+    def __init__(self, **limits: Any) -> None:
+        self.now = 1_763_799_845_000_000
+        super().__init__(clock=self._tick, **limits)
+        self.heard: UnreliableFeed
+        self.away = False
+        self.resumed: list[tuple[Position, set[str]]] = []
+
+    def _tick(self) -> int:
+        self.now += 1
+        return self.now
+
+    async def feed(self) -> Feed:
+        self.heard = UnreliableFeed(self, asyncio.get_running_loop())
+        self._feeds.add(self.heard)
+        return self.heard
+
+    async def position(self) -> Position:
+        self._fail_if_away()
+        return await super().position()
+
+    async def resume(
+        self, cursor: Position, names: Collection[str], limit: int
+    ) -> Resumption:
+        self._fail_if_away()
+        self.resumed.append((cursor, set(names)))
+        return await super().resume(cursor, names, limit)
+
+    def lose_memory(self) -> None:
+        self._epoch = "another"
+        self._groups.clear()
+        self._patterns.clear()
+
+    def _fail_if_away(self) -> None:
+        if self.away:
+            raise BrokerUnavailable("away")
+
+
+class World:
+    def __init__(self, **limits: Any) -> None:
+        self.broker = UnreliableBroker(**limits)
+        self.hub = Hub(self.broker)
+
+    async def open(
+        self, *names: str, cursor: Position | None = None
+    ) -> tuple[Recorder, Subscriber]:
+        transport = Recorder()
+        return transport, await self.hub.open(transport, names, cursor, _greeting)
+
+    def put(self, *groups: str, size: int = 0) -> list[str]:
+        """Publish an event to each group, and return the ids."""
+        payload = b'"%b"' % (b"x" * size)
+        drafts = [Draft(group, "test", payload) for group in groups]
+        return [str(one.position) for one in self.broker.publish(drafts)]
+
+    def miss(self, *groups: str) -> list[str]:
+        """Publish without being heard."""
+        self.broker.heard.deaf = True
+        ids = self.put(*groups)
+        self.broker.heard.deaf = False
+        return ids
+
+    async def settle(self) -> None:
+        for _ in range(30):
+            await asyncio.sleep(0)
+
+
+def _greeting(id: Position | None) -> Frame:
+    return wire.stream_open(
+        id, connection="", groups=[], denied=[], keep_alive=15, retry=1, expires=None
+    )
+
+
+def _ids(transport: Recorder) -> list[str]:
+    return [event["id"] for event in transport.events if event["type"] == "test"]
+
+
+def _resets(transport: Recorder) -> list[list[str]]:
+    return [e["groups"] for e in transport.events if e["type"] == "stream-reset"]
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    world = World()
+    await world.hub.start()
+    yield world
+    await world.hub.close()
+
+
+# An event is missing, and nobody said so.
+
+
+async def test_a_missed_event_is_fetched_before_what_comes_after_it(
+    world: World,
+) -> None:
+    transport, _ = await world.open("a")
+    ids = world.put("a") + world.miss("a", "a") + world.put("a")
+    await world.settle()
+    assert _ids(transport) == ids
+    assert _resets(transport) == []
+
+
+async def test_only_the_group_with_the_gap_is_read(world: World) -> None:
+    await world.open("a", "b")
+    world.put("a")
+    await world.settle()
+    world.broker.resumed.clear()
+    world.miss("a")
+    world.put("a")
+    await world.settle()
+    assert [names for _, names in world.broker.resumed] == [{"a"}]
+
+
+async def test_a_gap_under_a_pattern_is_mended_too(world: World) -> None:
+    transport, _ = await world.open("demo.todo.*")
+    ids = (
+        world.put("demo.todo.1") + world.miss("demo.todo.2") + world.put("demo.todo.3")
+    )
+    await world.settle()
+    assert _ids(transport) == ids
+
+
+async def test_who_is_past_the_missing_event_is_reset_in_that_group_alone(
+    world: World,
+) -> None:
+    (both, _), (one, _) = await world.open("a", "b"), await world.open("a")
+    first = world.put("a")
+    missed = world.miss("a")
+    second = world.put("b")
+    await world.settle()
+    last = world.put("a")
+    await world.settle()
+    assert _ids(one) == first + missed + last
+    assert _resets(one) == []
+    assert _ids(both) == first + second + last
+    assert _resets(both) == [["a"]]
+    assert "id" not in both.events[-3]
+
+
+async def test_who_is_being_brought_up_to_date_meanwhile_is_reset_first(
+    world: World,
+) -> None:
+    await world.open("a", "b")
+    await world.hub._hearing._feed.probe()
+    await world.settle()
+    cursor = world.hub.position
+    world.put("a")
+    world.miss("a")
+    for _ in range(10):
+        world.put("b", size=LARGE)
+    await world.settle()
+    transport = Recorder()
+    transport.door.clear()
+    opening = asyncio.create_task(
+        world.hub.open(transport, ["a", "b"], cursor, _greeting)
+    )
+    await world.settle()  # it has read from the rings, past what is missing
+    last = world.put("a")
+    await world.settle()
+    transport.door.set()
+    await opening
+    await world.settle()
+    assert _resets(transport) == [["a"]]
+    assert _ids(transport)[-1:] == last
+
+
+async def test_a_gap_that_history_can_not_fill_is_a_reset_of_that_group() -> None:
+    world = World(history_size=1)
+    await world.hub.start()
+    (both, _), (other, _) = await world.open("a", "b"), await world.open("b")
+    world.put("a")
+    world.miss("a", "a")
+    last = world.put("a")
+    await world.settle()
+    assert _resets(both) == [["a"]]
+    assert _resets(other) == []
+    later = world.put("a", "b")
+    await world.settle()
+    assert _ids(both)[-2:] == later
+    assert last[0] not in _ids(both)[-2:]
+    await world.hub.close()
+
+
+# The feed was interrupted.
+
+
+async def test_what_an_interruption_swallowed_is_told_in_order(world: World) -> None:
+    (both, _), (one, _) = await world.open("a", "b"), await world.open("b")
+    ids = world.put("a", "b")
+    await world.settle()
+    world.broker.heard.deaf = True
+    missed = world.put("b", "a", "b")
+    world.broker.heard.hear_again()
+    later = world.put("a", "b")
+    await world.settle()
+    assert _ids(both) == ids + missed + later
+    assert _ids(one) == [ids[1], missed[0], missed[2], later[1]]
+    assert _resets(both) == _resets(one) == []
+
+
+async def test_an_interruption_in_which_nothing_was_missed_is_not_seen(
+    world: World,
+) -> None:
+    transport, _ = await world.open("a")
+    ids = world.put("a")
+    await world.settle()
+    written = transport.writes
+    world.broker.heard.hear_again()
+    await world.settle()
+    assert (_ids(transport), transport.writes) == (ids, written)
+
+
+async def test_the_position_stands_still_until_the_gap_is_mended(world: World) -> None:
+    transport, _ = await world.open("a")
+    await world.broker.heard.probe()
+    await world.settle()
+    before = world.hub.position
+    world.broker.away = True
+    world.miss("a")
+    world.broker.heard.hear_again()
+    ids = world.put("a")
+    await world.settle()
+    assert world.hub.position == before
+    world.hub._keep_all_alive(time.monotonic() + 16)
+    assert transport.events[-1]["type"] == "keep-alive"
+    assert transport.events[-1]["id"] == str(before)
+    world.broker.away = False
+    await transport.until(lambda: len(_ids(transport)) == 2)
+    assert _ids(transport)[-1:] == ids
+
+
+async def test_a_group_that_lost_events_is_reset_for_its_losers_alone() -> None:
+    world = World(history_size=1)
+    await world.hub.start()
+    (both, _), (a, _) = await world.open("a", "b"), await world.open("a")
+    world.broker.heard.deaf = True
+    missed = world.put("a", "a", "b")
+    present = await world.broker.position()
+    fresh, _ = await world.open("a", cursor=present)
+    world.broker.heard.hear_again()
+    await world.settle()
+    assert _resets(both) == [["a"]]
+    assert _ids(both) == missed[2:]
+    assert _resets(a) == [["a"]]
+    reset = next(e for e in a.events if e["type"] == "stream-reset")
+    assert "id" in reset  # it names all groups of that stream: a new start
+    assert _resets(fresh) == []
+    later = world.put("a", "b")
+    await world.settle()
+    assert _ids(both)[-2:] == later
+    assert _ids(a) == _ids(fresh) == later[:1]
+    await world.hub.close()
+
+
+async def test_after_an_interruption_longer_than_memory_each_is_read_for() -> None:
+    world = World(history_seconds=60, group_memory_seconds=60)
+    await world.hub.start()
+    old, _ = await world.open("a")
+    world.broker.heard.deaf = True
+    world.put("a")
+    world.broker.now += 61 * SECOND
+    fresh, _ = await world.open("a", cursor=await world.broker.position())
+    world.broker.heard.hear_again()
+    await world.settle()
+    assert _resets(old) == [["a"]]
+    assert _resets(fresh) == []
+    later = world.put("a")
+    await world.settle()
+    assert _ids(old) == _ids(fresh) == later
+    await world.hub.close()
+
+
+async def test_much_that_was_missed_is_read_in_pages_and_told_in_order(
+    world: World,
+) -> None:
+    transport, _ = await world.open("a", "b")
+    world.broker.heard.deaf = True
+    missed = [id for _ in range(700) for id in world.put("a", "b")]
+    world.broker.heard.hear_again()
+    await transport.until(lambda: len(_ids(transport)) == 1400)
+    assert _ids(transport) == missed
+
+
+# The broker has lost its memory.
+
+
+async def test_a_new_epoch_resets_everybody_once(world: World) -> None:
+    (both, _), (one, _) = await world.open("a", "b"), await world.open("a")
+    world.put("a")
+    await world.settle()
+    world.broker.lose_memory()
+    ids = world.put("a")
+    await world.settle()
+    for transport, names in ((both, ["a", "b"]), (one, ["a"])):
+        assert _resets(transport) == [names]
+        reset = next(e for e in transport.events if e["type"] == "stream-reset")
+        assert reset["id"].startswith("another:")
+        # The event came before the reset, which covers it.
+        assert wire.parse_cursor(reset["id"]).seq >= wire.parse_cursor(ids[0]).seq
+    later = world.put("a")
+    await world.settle()
+    assert _ids(both)[-1:] == _ids(one)[-1:] == later
+    assert world.hub.position.epoch == "another"
+
+
+async def test_a_silent_hub_learns_of_a_new_epoch_by_its_probes(world: World) -> None:
+    transport, _ = await world.open("a")
+    world.broker.lose_memory()
+    await world.hub._hearing._feed.probe()
+    await world.settle()
+    assert _resets(transport) == [["a"]]
+
+
+async def test_a_slow_client_is_reset_by_a_new_epoch_too(world: World) -> None:
+    transport, _ = await world.open("a")
+    transport.door.clear()
+    for _ in range(10):
+        world.put("a", size=LARGE)
+        await world.settle()
+    world.broker.lose_memory()
+    await world.hub._hearing._feed.probe()
+    await world.settle()
+    transport.door.set()
+    await world.settle()
+    assert _resets(transport) == [["a"]]
+    later = world.put("a")
+    await world.settle()
+    assert _ids(transport)[-1:] == later
+
+
+async def test_who_reads_of_a_new_epoch_before_the_hub_hears_it_waits_for_it(
+    world: World,
+) -> None:
+    await world.open("a")
+    stale = Position(world.hub.position.epoch, 1)
+    world.broker.lose_memory()
+    transport, _ = await world.open("a", cursor=stale)
+    assert transport.types == ["stream-open", "stream-reset", "keep-alive"]
+    assert transport.events[-1]["id"].startswith("another:")
+    ids = world.put("a")
+    await world.settle()
+    assert _ids(transport) == ids
+
+
+# The broker is away.
+
+
+async def test_a_hub_starts_without_its_broker_and_recovers(world: World) -> None:
+    world.broker.away = True
+    hub = Hub(world.broker)
+    await hub.start()
+    assert hub.position == NOWHERE
+    world.broker.away = False
+    await hub._hearing._feed.probe()
+    await world.settle()
+    assert hub.position.epoch == (await world.broker.position()).epoch
+    transport = Recorder()
+    await hub.open(transport, ["a"], None, _greeting)
+    ids = world.put("a")
+    await world.settle()
+    assert _ids(transport) == ids
+    await hub.close()
+
+
+async def test_those_who_were_cut_at_once_are_read_for_once(world: World) -> None:
+    cursor = world.hub.position
+    world.put("a", "b")
+    world.broker.resumed.clear()
+    opened = await asyncio.gather(
+        *(world.open("a", "b", cursor=cursor) for _ in range(20))
+    )
+    assert len(world.broker.resumed) == 1
+    assert all(len(_ids(transport)) == 2 for transport, _ in opened)
+
+
+async def test_one_of_them_who_leaves_takes_no_other_along(world: World) -> None:
+    cursor = world.hub.position
+    ids = world.put("a")
+    one = asyncio.create_task(world.open("a", cursor=cursor))
+    other = asyncio.create_task(world.open("a", cursor=cursor))
+    for _ in range(4):
+        await asyncio.sleep(0)
+    one.cancel()
+    transport, _ = await other
+    assert _ids(transport) == ids
