@@ -171,8 +171,9 @@ class Hub:
                 if subscriber.after < newest:
                     losers.setdefault(subscriber, set()).add(group.name)
         for subscriber, names in losers.items():
-            if len(names) == len(subscriber.groups):
-                self._begin(subscriber, present)
+            if len(names) == len(subscriber.groups):  # a new start
+                subscriber.after = present.seq
+                self._queue(subscriber, wire.stream_reset(present, names))
             else:
                 self._queue(subscriber, wire.stream_reset(None, names))
 
@@ -184,22 +185,22 @@ class Hub:
                 self._dirty.append(subscriber)
 
     def begin(self, present: Position) -> None:
+        frames: dict[tuple[str, ...], Frame] = {}
         for subscriber in self._subscribers:
             if subscriber.after == NEVER:
                 subscriber.sent = 0
-            else:
-                self._begin(subscriber, present)
+                continue
+            names = tuple(group.name for group in subscriber.groups)
+            if names not in frames:
+                frames[names] = wire.stream_reset(present, names)
+            subscriber.after = present.seq
+            self._queue(subscriber, frames[names])
 
     def lag(self) -> None:
         for subscriber in self._subscribers:
             if subscriber.after != NEVER:
                 subscriber.overflow()
                 self._dirty.append(subscriber)
-
-    def _begin(self, subscriber: Subscriber, present: Position) -> None:
-        names = [group.name for group in subscriber.groups]
-        subscriber.after = present.seq
-        self._queue(subscriber, wire.stream_reset(present, names))
 
     def _queue(self, subscriber: Subscriber, frame: Frame) -> None:
         if not subscriber.pending:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from heapq import merge
@@ -35,6 +36,7 @@ from sse_components.events import Draft, Event, Position
 OLDEST = (6, 2)
 IDEMPOTENCY_MICROSECONDS = 300_000_000
 NAMES_PER_CALL = 200
+REPEAT_SECONDS = 1
 THREADS = 4
 """For coroutines that publish from another loop than the hub's."""
 
@@ -100,10 +102,11 @@ class RedisBroker(Broker):
         self, drafts: Sequence[Draft], idempotency: Idempotency | None = None
     ) -> list[Published]:
         arguments = self._publishing_of(drafts, idempotency)
+        started = time.monotonic()
         try:
             answer = self._blocking(self._scripts.publish, arguments)
         except BrokerUnavailable:
-            if idempotency is None:  # it may have been stored
+            if not _may_be_repeated(idempotency, started):
                 raise
             answer = self._blocking(self._scripts.publish, arguments)
         return _published(answer)
@@ -114,10 +117,11 @@ class RedisBroker(Broker):
         if not self._is_at_home():
             return await self._in_a_thread(self.publish, drafts, idempotency)
         arguments = self._publishing_of(drafts, idempotency)
+        started = time.monotonic()
         try:
             answer = await self._publishing(self._scripts.publish, arguments)
         except BrokerUnavailable:
-            if idempotency is None:
+            if not _may_be_repeated(idempotency, started):
                 raise
             answer = await self._publishing(self._scripts.publish, arguments)
         return _published(answer)
@@ -220,6 +224,14 @@ class RedisBroker(Broker):
     async def _in_a_thread(self, function: Callable[..., R], *arguments: Any) -> R:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, function, *arguments)
+
+
+def _may_be_repeated(idempotency: Idempotency | None, started: float) -> bool:
+    """Whether a failed call can be made again: it may have been stored, or hang again.
+
+    What fails at once is most often a connection that Redis had closed.
+    """
+    return idempotency is not None and time.monotonic() - started < REPEAT_SECONDS
 
 
 def _published(answer: Sequence[bytes]) -> list[Published]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,10 +19,14 @@ from sse_components.errors import BrokerUnavailable
 
 CONNECT_SECONDS = 2
 ANSWER_SECONDS = 3
+PATIENCE_SECONDS = 4
+"""What a call may take with the batch before it."""
 MAX_CONNECTIONS = 8
 """Of all threads of a process together."""
 MAX_WAITING = 10_000
 """Calls that wait for the one batch that is under way."""
+
+logger = logging.getLogger("sse_components.broker")
 
 Argument = str | bytes | int
 Call = tuple[Script, Sequence[Argument]]
@@ -107,25 +112,34 @@ class PipelinedCalls:
         self._waiting.append(((script, arguments), answer))
         if self._sending is None:
             self._sending = loop.create_task(self._send())
-        return await answer
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await answer
+        except TimeoutError:
+            raise BrokerUnavailable("Redis does not answer.") from None
 
     async def close(self) -> None:
+        """Let go, and of what is asked too."""
         if self._sending:
+            self._sending.cancel()
             await asyncio.wait([self._sending])
         await self._client.aclose()
 
     async def _send(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            answers = await self._answers([call for call, _ in batch])
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if future.done():  # nobody waits any more
-                    continue
-                if isinstance(answer, Exception):
-                    future.set_exception(BrokerUnavailable(f"Redis: {answer}"))
-                else:
-                    future.set_result(answer)
-        self._sending = None
+        batch: list[tuple[Call, asyncio.Future[Any]]] = []
+        try:
+            while self._waiting:
+                # Who has given up by now isn't asked for.
+                batch = [call for call in self._waiting if not call[1].done()]
+                self._waiting = []
+                answers = await self._answers([call for call, _ in batch])
+                for (_, future), answer in zip(batch, answers, strict=True):
+                    _settle(future, answer)
+        finally:
+            self._sending = None
+            for _, future in batch + self._waiting:
+                _settle(future, ConnectionError("The connection was closed."))
+            self._waiting = []
 
     async def _answers(self, calls: Sequence[Call]) -> list[Any]:
         try:
@@ -137,7 +151,9 @@ class PipelinedCalls:
                     await self._client.script_load(source)
                 for n, answer in zip(unknown, await self._execute(again), strict=True):
                     answers[n] = answer
-        except (RedisError, OSError) as error:
+        except Exception as error:
+            if not isinstance(error, RedisError | OSError):
+                logger.exception("A batch for Redis failed")
             return [error] * len(calls)
         return answers
 
@@ -146,3 +162,12 @@ class PipelinedCalls:
             for script, arguments in calls:
                 pipeline.evalsha(script.digest, 1, self._key, *arguments)
             return await pipeline.execute(raise_on_error=False)
+
+
+def _settle(future: asyncio.Future[Any], answer: Any) -> None:
+    if future.done():  # nobody waits any more
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(BrokerUnavailable(f"Redis: {answer}"))
+    else:
+        future.set_result(answer)
