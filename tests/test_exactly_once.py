@@ -49,7 +49,8 @@ MEMORY_SECONDS = 600
 SUBSCRIPTIONS = [["a.1"], ["a.1", "b"], ["a.*"], ["a.*", "a.1", "b"], ["b", "a.2"]]
 GROUPS = ["a.1", "a.2", "b"]
 LARGE = b'"' + b"x" * 60_000 + b'"'
-REDIS_EXAMPLES = int(os.environ.get("REDIS_EXAMPLES", "300"))
+EXAMPLES = 2000
+REDIS_EXAMPLES = int(os.environ.get("REDIS_EXAMPLES", EXAMPLES))
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]
 """Not `explain`, which traces every line."""
 IDLE_TURNS = 12
@@ -429,6 +430,16 @@ class RedisLaboratory:
         self._client.close()
 
 
+def _simulate(
+    steps: list[tuple[Any, ...]],
+    size: int,
+    laboratory: Laboratory,
+    greet: Callable[[Hub, Position | None], Position | None],
+) -> None:
+    # The loop's debug mode would make it five times as slow.
+    asyncio.run(_run(steps, size, laboratory, greet), debug=False)
+
+
 async def _run(
     steps: list[tuple[Any, ...]],
     size: int,
@@ -495,7 +506,7 @@ def _honest(hub: Hub, id: Position | None) -> Position | None:
 # A57, A5, A6, A58
 @pytest.mark.timeout(600)  # as much as it needs where coverage and a debug loop slow it
 @settings(
-    max_examples=2000,
+    max_examples=EXAMPLES,
     phases=PHASES,
     suppress_health_check=[HealthCheck.too_slow],
 )
@@ -503,7 +514,7 @@ def _honest(hub: Hub, id: Position | None) -> Position | None:
 def test_every_event_comes_once_and_in_order_or_its_group_is_reset(
     steps: list[tuple[Any, ...]], size: int
 ) -> None:
-    asyncio.run(_run(steps, size, EmbeddedLaboratory(InterruptedBroker), _honest))
+    _simulate(steps, size, EmbeddedLaboratory(InterruptedBroker), _honest)
 
 
 @pytest.fixture(scope="module")
@@ -527,7 +538,7 @@ def redis_laboratory(redis_server: RedisServer) -> Iterator[RedisLaboratory]:
 def test_every_event_comes_once_and_in_order_or_its_group_is_reset_over_redis(
     redis_laboratory: RedisLaboratory, steps: list[tuple[Any, ...]], size: int
 ) -> None:
-    asyncio.run(_run(steps, size, redis_laboratory, _honest))
+    _simulate(steps, size, redis_laboratory, _honest)
 
 
 class _NoHistoryIsComplete(InterruptedBroker):
@@ -595,7 +606,7 @@ def test_a_known_fault_is_found(
     )
     @given(steps, size)
     def search(steps: list[tuple[Any, ...]], size: int) -> None:
-        asyncio.run(_run(steps, size, EmbeddedLaboratory(make_broker), greet))
+        _simulate(steps, size, EmbeddedLaboratory(make_broker), greet)
 
     with pytest.raises(AssertionError):
         search()
