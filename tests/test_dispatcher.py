@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import secrets
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +17,8 @@ from django.test import AsyncClient
 from pytest_django import Settings
 
 from sse_components import ComponentDispatcher, runtime, wire
-from sse_components.brokers.base import Delivery, Published
+from sse_components.brokers.base import Announcement, Delivery, Published
+from sse_components.brokers.redis import RedisBroker
 from sse_components.errors import (
     BrokerUnavailable,
     InvalidEvent,
@@ -24,6 +27,9 @@ from sse_components.errors import (
     PayloadTooLarge,
 )
 from sse_components.events import Event, Position
+from sse_components.owed import THREAD
+from tests.proxies import Proxy
+from tests.redis_servers import RedisServer
 
 GROUP = "news.updates"
 GOLDEN = Path(__file__).parent / "golden" / "envelopes.json"
@@ -307,3 +313,141 @@ def test_without_a_hub_a_commit_succeeds_and_the_error_is_logged(
     (record,) = caplog.records
     assert record.levelname == "ERROR"
     assert "BROKER_URL" in caplog.text
+    assert not owing()
+
+
+class Outage:
+    """A Redis that is away for this process, and not for who looks what comes there."""
+
+    def __init__(self, proxy: Proxy, batches: AsyncIterator[Sequence[Announcement]]):
+        self._proxy = proxy
+        self._batches = batches
+
+    def end(self) -> None:
+        self._proxy.mend()
+
+    async def published(self) -> list[Event]:
+        """Return what is published to groups below `news`, up to `news.last`."""
+        events: list[Event] = []
+        async with asyncio.timeout(5):
+            async for batch in self._batches:
+                events += [one.event for one in batch if isinstance(one, Delivery)]
+                if events and events[-1].group == "news.last":
+                    return events
+        raise AssertionError("The feed has ended")
+
+
+@pytest.fixture
+async def outage(
+    redis_server: RedisServer, settings: Settings
+) -> AsyncIterator[Outage]:
+    prefix = secrets.token_hex(4)
+    proxy = Proxy(redis_server.port)
+    await proxy.start()
+    proxy.cut()
+    settings.SSE_COMPONENTS = {
+        "BROKER_URL": f"redis://127.0.0.1:{proxy.port}/0",
+        "KEY_PREFIX": prefix,
+    }
+    other = RedisBroker(redis_server.url, key_prefix=prefix)
+    feed = await other.feed()
+    await feed.subscribe(["news.*"])
+    yield Outage(proxy, aiter(feed))
+    await runtime.stop()
+    await other.close()
+    await proxy.stop()
+
+
+def owing() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == THREAD]
+
+
+# A45
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("operation", "arguments", "owed"),
+    [
+        ("data_changed", {"data": {"headline": "secret"}}, [GROUP]),
+        ("component_created", {"data": {"headline": "secret"}}, [GROUP]),
+        ("component_created", {"target_group": "news.7"}, [GROUP, "news.7"]),
+        ("component_removed", {"key": "secret"}, [GROUP]),
+        ("component_removed", {"target_group": "news.7"}, [GROUP, "news.7"]),
+        ("notify", {"event_name": "secret"}, []),
+        ("publish", {"type": "stock", "payload": "secret"}, []),
+    ],
+)
+async def test_a_commit_during_an_outage_succeeds_and_its_groups_get_a_refresh(
+    outage: Outage,
+    caplog: pytest.LogCaptureFixture,
+    operation: str,
+    arguments: dict[str, Any],
+    owed: list[str],
+) -> None:
+    publish = getattr(ComponentDispatcher.on_commit, operation)
+    await asyncio.to_thread(
+        in_a_transaction, lambda: publish(GROUP, sender="t.r", **arguments)
+    )
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info) == ("ERROR", None)
+    assert GROUP in caplog.text
+    assert "secret" not in caplog.text
+
+    await asyncio.to_thread(ComponentDispatcher.on_commit.data_changed, "news.last")
+    outage.end()
+    events = await outage.published()
+    assert [event.group for event in events] == [*owed, "news.last"]
+    for event in events:
+        assert (event.type, event.sender) == ("component.data_changed", None)
+        assert json.loads(event.payload) == {"data": {}, "update": False}
+
+
+# A45
+@pytest.mark.django_db(transaction=True)
+async def test_what_is_rolled_back_during_an_outage_owes_nothing(
+    outage: Outage,
+) -> None:
+    def change(group: str) -> None:
+        ComponentDispatcher.on_commit.data_changed(group)
+
+    def work() -> None:
+        in_a_transaction(lambda: change("news.rolled-back"), fails=True)
+        in_a_transaction(lambda: change("news.kept"))
+
+    def fail() -> None:
+        in_a_transaction(lambda: change("news.failed"), fails=True)
+
+    await asyncio.to_thread(fail)
+    assert not owing()
+    await asyncio.to_thread(in_a_transaction, work)
+    await asyncio.to_thread(change, "news.last")
+    outage.end()
+    groups = [event.group for event in await outage.published()]
+    assert groups == ["news.kept", "news.last"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_call_that_fails_tells_its_caller_and_owes_nothing(
+    outage: Outage,
+) -> None:
+    with pytest.raises(BrokerUnavailable):
+        await ComponentDispatcher.data_changed(GROUP)
+    with pytest.raises(BrokerUnavailable):
+        await asyncio.to_thread(ComponentDispatcher.sync.data_changed, GROUP)
+    assert not owing()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("by_reset", [True, False], ids=["reset", "stop"])
+async def test_what_is_owed_is_let_go_with_the_runtime(
+    outage: Outage, by_reset: bool
+) -> None:
+    await asyncio.to_thread(ComponentDispatcher.on_commit.data_changed, GROUP)
+    (thread,) = owing()
+    broker = runtime.broker()
+    if by_reset:
+        runtime.reset()
+    else:
+        await runtime.stop()
+    await asyncio.to_thread(thread.join, 5)
+    assert not thread.is_alive()
+    await broker.close()

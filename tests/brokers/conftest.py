@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
+import redis
 
 from sse_components.brokers.base import Announcement, Broker, Feed
 from sse_components.brokers.memory import MemoryBroker
 from sse_components.brokers.redis import RedisBroker
 from sse_components.events import Draft, Position
-from tests.redis_servers import RedisServer
+from tests.brokers.faults import FaultyProxy
+from tests.redis_servers import BINARIES, DEFAULT, NewRedisServer, RedisServer
+from tests.servers import wait_until
 
 NOW = 1_763_799_845_000_000
 
@@ -99,12 +102,34 @@ class RedisHarness:
         self._client.close()
 
 
-@pytest.fixture(params=["memory", "redis"])
-async def harness(request: pytest.FixtureRequest) -> AsyncIterator[Harness]:
+Servers = Callable[[str], RedisServer]
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Gives the running server of a name, which is started when it is first wanted."""
+    running: dict[str, RedisServer] = {}
+
+    def server(name: str) -> RedisServer:
+        if name not in running:
+            folder = tmp_path_factory.mktemp(name)
+            running[name] = RedisServer(folder, binary=BINARIES.get(name, DEFAULT))
+            running[name].start()
+        return running[name]
+
+    yield server
+    for one in running.values():
+        one.close()
+
+
+@pytest.fixture(params=["memory", *(BINARIES or ["redis"])])
+async def harness(
+    request: pytest.FixtureRequest, servers: Servers
+) -> AsyncIterator[Harness]:
     if request.param == "memory":
         yield MemoryHarness()
         return
-    harness = RedisHarness(request.getfixturevalue("redis_server"))
+    harness = RedisHarness(servers(request.param))
     yield harness
     await harness.close()
 
@@ -116,6 +141,55 @@ async def broker(harness: Harness) -> AsyncIterator[Broker]:
     await broker.close()
 
 
+NewBroker = Callable[..., RedisBroker]
+"""Makes a broker for a server or a URL, with a key prefix of its own."""
+
+
+@pytest.fixture
+async def new_broker() -> AsyncIterator[NewBroker]:
+    brokers: list[RedisBroker] = []
+
+    def new_broker(where: RedisServer | str, **options: Any) -> RedisBroker:
+        url = where if isinstance(where, str) else where.url
+        prefix = {"key_prefix": secrets.token_hex(8)}
+        brokers.append(RedisBroker(url, **prefix | options))
+        return brokers[-1]
+
+    yield new_broker
+    for broker in brokers:
+        await broker.close()
+
+
+@pytest.fixture
+def server(new_redis_server: NewRedisServer) -> RedisServer:
+    """A server of the test's own, to be killed, counted and emptied."""
+    server = new_redis_server()
+    server.start()
+    return server
+
+
+@pytest.fixture
+def client(server: RedisServer) -> Iterator[redis.Redis]:
+    """Somebody else at the test's own server."""
+    client = server.client()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+async def proxy(server: RedisServer) -> AsyncIterator[FaultyProxy]:
+    """The test's own server, with faults."""
+    proxy = FaultyProxy(server.port)
+    await proxy.start()
+    yield proxy
+    await proxy.stop()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what only asking can tell."""
+    await asyncio.to_thread(wait_until, condition)
+
+
 class Ear:
     """Takes announcements off a feed one by one."""
 
@@ -124,8 +198,8 @@ class Ear:
         self._batches = aiter(feed)
         self._heard: list[Announcement] = []
 
-    async def next(self) -> Announcement:
-        async with asyncio.timeout(5):
+    async def next(self, seconds: float = 5) -> Announcement:
+        async with asyncio.timeout(seconds):
             if not self._heard:
                 self._heard = list(await anext(self._batches))
         return self._heard.pop(0)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from heapq import merge
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from sse_components.brokers.base import (
     Broker,
@@ -22,6 +21,7 @@ from sse_components.brokers.redis.calls import (
     Argument,
     BlockingCalls,
     PipelinedCalls,
+    database,
 )
 from sse_components.brokers.redis.feed import RedisFeed
 from sse_components.brokers.redis.packing import packed, unpacked
@@ -65,8 +65,7 @@ class RedisBroker(Broker):
     ) -> None:
         self._url = url
         # Channels know nothing of databases, so the database is part of all names.
-        database = urlsplit(url).path.strip("/") or "0"
-        self._prefix = f"{key_prefix}:{database}:"
+        self._prefix = f"{key_prefix}:{database(url)}:"
         self._key = f"{self._prefix}m"
         self._size = history_size
         self._history = int(history_seconds * 1e6)
@@ -84,6 +83,8 @@ class RedisBroker(Broker):
         if self._checked:
             return
         info = await self._in_a_thread(self._blocking.info)
+        if self._checked:  # by another in the meantime
+            return
         if info.get("redis_mode") == "cluster":
             raise BrokerRefused("Redis Cluster can't be used: name one Redis instead.")
         version = str(info.get("redis_version", "7"))

@@ -44,6 +44,12 @@ def no_retry() -> Retry:
     return Retry(NoBackoff(), 0)
 
 
+def database(url: str) -> int:
+    """Return which one a URL names, in its path or its query."""
+    pool = redis.ConnectionPool.from_url(url)
+    return int(pool.connection_kwargs.get("db") or 0)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Raise what goes wrong with Redis as `BrokerUnavailable`."""

@@ -20,7 +20,12 @@ from sse_components.brokers.base import (
     Interruption,
     Watermark,
 )
-from sse_components.brokers.redis.calls import OPTIONS, Argument, no_retry
+from sse_components.brokers.redis.calls import (
+    ANSWER_SECONDS,
+    OPTIONS,
+    Argument,
+    no_retry,
+)
 from sse_components.brokers.redis.packing import unpacked
 from sse_components.brokers.redis.scripts import Script, Scripts, new_epoch
 from sse_components.errors import BrokerRefused, BrokerUnavailable
@@ -106,7 +111,7 @@ class RedisFeed(Feed):
             await self._note(patterns)  # whose time without a subscriber begins now
 
     async def probe(self) -> None:
-        if self._whole.is_set():
+        if self._reading and not self._reading.done():
             if self._probes > 1:
                 self._drop("Redis has not sent what it was probed with")
             self._probes += 1
@@ -159,9 +164,10 @@ class RedisFeed(Feed):
                 error = None if self._reading.cancelled() else self._reading.exception()
                 logger.warning("Redis is not heard any more: %s", error or "dropped")
             except (RedisError, OSError, BrokerUnavailable, BrokerRefused) as error:
-                if str(error) != complaint:
-                    complaint = str(error)
-                    logger.warning("Redis can't be heard: %s", error)
+                reason = str(error) or "it does not answer"
+                if reason != complaint:
+                    complaint = reason
+                    logger.warning("Redis can't be heard: %s", reason)
             finally:
                 await self._disconnect()
             await asyncio.sleep(random.uniform(pause / 2, pause))
@@ -171,17 +177,18 @@ class RedisFeed(Feed):
         await self._check()
         connection: Any = self._pool.make_connection()  # type: ignore[no-untyped-call]
         self._connection = connection
-        await connection.connect()
-        self._probes = 0
-        self._outstanding[self._own_channel] += 1
-        self._confirmed.clear()
-        self._restore()
-        await connection.send_command("SUBSCRIBE", self._own_channel)
-        self._reading = asyncio.create_task(self._read(connection))
-        await self._command("SUBSCRIBE", self._names)
+        async with asyncio.timeout(ANSWER_SECONDS):  # as reading itself waits for ever
+            await connection.connect()
+            self._probes = 0
+            self._outstanding[self._own_channel] += 1
+            self._restore()
+            await connection.send_command("SUBSCRIBE", self._own_channel)
+            self._reading = asyncio.create_task(self._read(connection))
+            await self._command("SUBSCRIBE", self._names)
 
     async def _disconnect(self) -> None:
         self._whole.clear()
+        self._confirmed.clear()
         self._outstanding.clear()
         connection, self._connection = self._connection, None
         for task in (self._reading, self._restoring):
