@@ -202,7 +202,11 @@ class Follower:
     async def __aenter__(self) -> Self:
         self._following = asyncio.create_task(self._follow())
         self._following.add_done_callback(lambda _: self._changed.set())
-        await self.until(lambda: bool(self.types("keep-alive")))
+        try:
+            await self.until(lambda: bool(self.types("keep-alive")))
+        except BaseException:
+            await self._stop()
+            raise
         return self
 
     async def __aexit__(
@@ -211,10 +215,7 @@ class Follower:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._following
-        self._following.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._following
+        await self._stop()
 
     @property
     def events(self) -> list[Received]:
@@ -241,9 +242,9 @@ class Follower:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def has(self, id: str, seconds: float = SECONDS) -> None:
-        """Return when an event has arrived."""
-        await self.until(lambda: id in self.ids[-1000:], seconds)
+    async def reaches(self, id: str, seconds: float = SECONDS) -> None:
+        """Return when nothing more is to come of what was published up to an id."""
+        await self.until(lambda: _seq(self.cursor or "0:0") >= _seq(id), seconds)
 
     def assert_complete_or_reset(self, published: Mapping[str, str]) -> None:
         """Check that it missed nothing of ids and groups, and was told where it did.
@@ -280,6 +281,12 @@ class Follower:
             elif not _is_control(frame):
                 covered -= {n for n in covered if _covers(n, frame.data["group"])}
         assert not any(gap > known for gap in missing), "The end is missing"
+
+    async def _stop(self) -> None:
+        assert self._following
+        self._following.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._following
 
     async def _follow(self) -> None:
         while True:

@@ -47,6 +47,11 @@ class FaultyProxy:
         """Set once somebody has met that."""
         self.mutes_listeners = False
         """Whether those who begin to listen are never told anything."""
+        self.listening = asyncio.Event()
+        """While it isn't set, Redis isn't told who wants to listen."""
+        self.heard_of_listeners = asyncio.Event()
+        """Set whenever somebody does."""
+        self.listening.set()
         self.answering = asyncio.Event()
         """While it isn't set, answers to calls are held."""
         self.answering.set()
@@ -58,6 +63,7 @@ class FaultyProxy:
     async def stop(self) -> None:
         assert self._server
         self.answering.set()
+        self.listening.set()
         for connection in self._connections:
             connection.abort()
         self._server.close()
@@ -97,6 +103,8 @@ class FaultyProxy:
                 if LISTEN in data:
                     connection.listens = True
                     connection.mute |= self.mutes_listeners
+                    self.heard_of_listeners.set()
+                    await self.listening.wait()
                 if self.losing == "question" and CALL in data:
                     self.losing = None
                     connection.abort()

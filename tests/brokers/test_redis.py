@@ -30,7 +30,7 @@ from sse_components.brokers.redis.calls import (
 )
 from sse_components.brokers.redis.feed import SUBSCRIBE_SECONDS
 from sse_components.errors import BrokerRefused, BrokerUnavailable
-from sse_components.events import MAX_PAYLOAD, Event, Position
+from sse_components.events import MAX_NAME, MAX_PAYLOAD, Event, Position
 from tests.brokers.conftest import (
     Harness,
     MemoryHarness,
@@ -295,16 +295,21 @@ async def test_a_redis_that_is_silent_is_given_up_soon(
     await publish(broker, "a")
     server.pause()
     async with asyncio.TaskGroup() as group:
+        # A batch for the others to wait for.
+        group.create_task(_gives_up(publish(broker, "a")))
+        group.create_task(_gives_up(broker.position()))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         group.create_task(all_raise(broker, heard, PATIENCE_SECONDS + 1))
-        group.create_task(_is_given_up(stranger))
+        group.create_task(_gives_up(stranger.check()))
     server.go_on()
     assert await publish(broker, "a")
     await stranger.check()
 
 
-async def _is_given_up(broker: RedisBroker) -> None:
+async def _gives_up(call: Coroutine[Any, Any, Any]) -> None:
     async with unavailable(CONNECT_SECONDS + ANSWER_SECONDS + 1):
-        await broker.check()
+        await call
 
 
 async def test_a_wrong_password_is_not_told(
@@ -378,6 +383,7 @@ async def test_a_database_is_the_same_however_it_is_named(
     back=st.integers(0, 12),
     limit=st.integers(1, 40),
     size=st.sampled_from([0, 1, 3, 1000]),
+    patterns=st.sampled_from([[], PATTERNS]),
 )
 def test_many_names_are_resumed_as_if_in_one_step(
     redis_server: RedisServer,
@@ -386,8 +392,9 @@ def test_many_names_are_resumed_as_if_in_one_step(
     back: int,
     limit: int,
     size: int,
+    patterns: list[str],
 ) -> None:
-    names = [*asked, *(name for name in NAMES + PATTERNS if name not in asked)]
+    names = [*asked, *(name for name in NAMES + patterns if name not in asked)]
     asyncio.run(_resumed_alike(redis_server, calls, names, back, limit, size))
 
 
@@ -440,9 +447,10 @@ async def _pages(
 async def test_many_names_are_resumed_whole_while_others_publish(
     broker: RedisBroker,
 ) -> None:
-    await ear(broker, *PATTERNS)
+    # So long that others are served between the parts of one question.
+    names = [name.ljust(MAX_NAME, "x") for name in NAMES]
     cursor = await broker.position()
-    groups = [NAMES[(n * 179) % len(NAMES)] for n in range(2000)]
+    groups = [names[(n * 179) % len(names)] for n in range(4000)]
 
     def publishing() -> list[Position]:
         return [
@@ -456,7 +464,7 @@ async def test_many_names_are_resumed_whole_while_others_publish(
     more = True
     while more or not publisher.done():
         done = publisher.done()
-        page = await broker.resume(cursor, NAMES + PATTERNS, 50)
+        page = await broker.resume(cursor, names, 50)
         assert not page.lost
         seen += [event.position for event in page.events]
         cursor, more = page.position, page.more or not done

@@ -131,6 +131,26 @@ async def test_what_is_heard_too_early_comes_after_the_interruption(
     await hears_again(heard, direct)
 
 
+async def test_no_interruption_is_told_before_redis_has_confirmed_all_names(
+    doubtful: RedisBroker,
+    direct: RedisBroker,
+    proxy: FaultyProxy,
+    client: redis.Redis,
+) -> None:
+    heard = await ear(doubtful, "a.*", "b")
+    proxy.listening.clear()
+    proxy.heard_of_listeners.clear()
+    deafen(client)
+    await proxy.heard_of_listeners.wait()
+    waiting = asyncio.create_task(heard.next())
+    for _ in range(3):  # what the feed asked is answered by then
+        await doubtful.position()
+    assert not waiting.done()
+    proxy.listening.set()
+    assert isinstance(await waiting, Interruption)
+    await hears_again(heard, direct)
+
+
 async def test_many_names_are_heard_before_the_interruption_is_told(
     broker: RedisBroker, client: redis.Redis
 ) -> None:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.clients import Stream
+from tests.redis_servers import RedisServer
 from tests.servers import Server
 
 DATA_CHANGED = {"data": {"headline": "Hello"}, "update": False}
@@ -22,15 +23,42 @@ WAYS = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One that nobody else is connected to."""
+    redis = RedisServer(tmp_path_factory.mktemp("redis"))
+    redis.start()
+    yield redis
+    redis.close()
+
+
+@pytest.fixture(scope="module", params=["memory", "redis"])
+def broker_url(request: pytest.FixtureRequest) -> str:
+    if request.param == "memory":
+        return "memory://"
+    redis: RedisServer = request.getfixturevalue("redis")
+    return redis.url
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, broker_url: str
+) -> Iterator[Server]:
     """The site whose views publish."""
     server = Server(
-        tmp_path_factory.mktemp("site"), application="tests.e2e.sites:application"
+        tmp_path_factory.mktemp("site"),
+        environment={"SSE_BROKER_URL": broker_url},
+        application="tests.e2e.sites:application",
     )
     server.start()
     yield server
     server.stop()
     assert "Traceback" not in server.log
+
+
+def connections(redis: RedisServer) -> int:
+    """Return how many Redis has from others than us."""
+    with redis.client() as client:
+        return len(client.client_list()) - 1
 
 
 # A69
@@ -69,18 +97,23 @@ async def test_what_is_rolled_back_is_not_published(server: Server) -> None:
 
 
 # A69
-async def test_publishing_ten_thousand_times_leaks_nothing(server: Server) -> None:
+async def test_publishing_ten_thousand_times_leaks_nothing(
+    server: Server, redis: RedisServer
+) -> None:
     async with httpx.AsyncClient(timeout=30) as client:
         for way in WAYS:
             await client.get(f"{server.url}/{way}")
         threads, files = server.threads, len(server.files)
+        connected = connections(redis)
         for way, times in WAYS.items():
             answer = await client.get(f"{server.url}/{way}?times={times}")
             assert answer.status_code == 200
         assert server.threads <= threads + 2  # those of the requests come and go
         assert len(server.files) <= files + 2
+        assert connections(redis) <= connected
 
 
+@pytest.mark.parametrize("broker_url", ["memory"], indirect=True)
 @pytest.mark.parametrize(
     "code",
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import httpx
 
@@ -72,7 +72,7 @@ class Publisher:
                     assert key, "It may have been published"
                 await asyncio.sleep(0.05)
 
-    async def ask(self, server: Server, path: str) -> Any:
+    async def ask(self, server: Server, path: str) -> int:
         """Return the status with which a page is answered."""
         answer = await self._client.get(f"{server.url}{path}")
         return answer.status_code

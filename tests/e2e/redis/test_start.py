@@ -38,12 +38,15 @@ async def test_a_server_starts_without_redis_and_streams_begin_once_it_is_there(
     assert event.data["retry"] >= 500
     with pytest.raises(EOFError):
         await stream.next()
+    await stream.close()
 
     redis.start()
     async with asyncio.timeout(BACK_SECONDS), Follower(server.url + TARGET) as follower:
-        ids = await publisher.insist(server, "news.updates")
-        await follower.has(ids[0])
+        await publisher.insist(server, "news.updates")
         assert await publisher.ask(server, READY) == 200
+        ids = await publisher.publish(server, "news.updates")
+        await follower.reaches(ids[0])
+        follower.assert_complete_or_reset(publisher.acknowledged)
     assert server.stop() == 0
 
 
@@ -62,8 +65,8 @@ def test_a_server_does_not_start_over_a_redis_cluster(
     )
     log = ended.stdout + ended.stderr
     assert ended.returncode != 0
-    (line,) = [line for line in log.splitlines() if "Redis Cluster" in line]
-    assert "Streams can't be served" in line
+    assert "Streams can't be served: Redis Cluster can't be used" in log
+    assert log.count("ERROR:    Redis Cluster") == 1
     assert "Traceback" not in log
     assert PASSWORD not in log
 

@@ -93,7 +93,7 @@ async def test_a_server_that_was_restarted_has_all_groups_live_again(
         await asyncio.to_thread(a.start)
         await follower.until(lambda: len(follower.types("stream-open")) > 1)
         live = await publisher.publish(b, "demo.todo.9", "news.other", "news.updates")
-        await follower.has(live[-1])
+        await follower.reaches(live[-1])
         assert follower.groups == groups
         assert follower.ids == list(publisher.acknowledged)
         assert follower.types("stream-reset") == []
