@@ -49,8 +49,7 @@ MEMORY_SECONDS = 600
 SUBSCRIPTIONS = [["a.1"], ["a.1", "b"], ["a.*"], ["a.*", "a.1", "b"], ["b", "a.2"]]
 GROUPS = ["a.1", "a.2", "b"]
 LARGE = b'"' + b"x" * 60_000 + b'"'
-EXAMPLES = 2000
-REDIS_EXAMPLES = int(os.environ.get("REDIS_EXAMPLES", EXAMPLES))
+EXAMPLES = int(os.environ.get("EXAMPLES", "2000"))
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]
 """Not `explain`, which traces every line."""
 IDLE_TURNS = 12
@@ -527,7 +526,7 @@ def redis_laboratory(redis_server: RedisServer) -> Iterator[RedisLaboratory]:
 # A57, A5, A6, A58
 @pytest.mark.timeout(1200)
 @settings(
-    max_examples=REDIS_EXAMPLES,
+    max_examples=EXAMPLES,
     phases=PHASES,
     suppress_health_check=[
         HealthCheck.too_slow,
