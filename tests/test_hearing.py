@@ -34,10 +34,27 @@ class UnreliableFeed(MemoryFeed):
     """Misses what it is told to."""
 
     deaf = False
+    late_name = ""
+    """A name whose events come in a batch of their own."""
+
+    def __init__(self, broker: MemoryBroker, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(broker, loop)
+        self._late: list[Announcement] = []
 
     def put(self, announcement: Announcement) -> None:
-        if not (self.deaf and isinstance(announcement, Delivery)):
-            super().put(announcement)
+        if isinstance(announcement, Delivery):
+            if self.deaf:
+                return
+            if announcement.name == self.late_name:
+                self._late.append(announcement)
+                return
+        super().put(announcement)
+
+    def hear_late(self) -> None:
+        self.late_name = ""
+        for announcement in self._late:
+            self.put(announcement)
+        self.wake()
 
     def hear_again(self) -> None:
         self.deaf = False
@@ -51,6 +68,9 @@ class UnreliableBroker(MemoryBroker):
         super().__init__(clock=self._tick, **limits)
         self.heard: UnreliableFeed
         self.away = False
+        self.door = asyncio.Event()
+        """Cleared while the broker takes its time to be read."""
+        self.door.set()
         self.resumed: list[tuple[Position, set[str]]] = []
 
     def _tick(self) -> int:
@@ -69,6 +89,7 @@ class UnreliableBroker(MemoryBroker):
     async def resume(
         self, cursor: Position, names: Collection[str], limit: int
     ) -> Resumption:
+        await self.door.wait()
         self._fail_if_away()
         self.resumed.append((cursor, set(names)))
         return await super().resume(cursor, names, limit)
@@ -228,6 +249,43 @@ async def test_a_gap_that_history_can_not_fill_is_a_reset_of_that_group() -> Non
     await world.hub.close()
 
 
+async def test_who_is_past_some_of_what_history_can_not_give_is_reset_once() -> None:
+    world = World(history_size=1)
+    await world.hub.start()
+    (whole, _), (partly, _) = await world.open("a", "b"), await world.open("a", "c")
+    world.put("a")
+    world.miss("a")
+    world.put("c")
+    world.miss("a")
+    world.put("b")
+    await world.settle()
+    world.put("a")
+    await world.settle()
+    assert _resets(whole) == [["a"]]
+    assert _resets(partly) == [["a"]]
+    later = world.put("a")
+    await world.settle()
+    assert _ids(whole)[-1:] == _ids(partly)[-1:] == later
+    await world.hub.close()
+
+
+async def test_an_event_whose_two_names_come_apart_is_missed_by_nobody(
+    world: World,
+) -> None:
+    (group, _), (pattern, _) = await world.open("a.1"), await world.open("a.*")
+    world.broker.heard.late_name = "a.*"
+    ids = world.put("a.1")
+    await group.until(lambda: _ids(group) == ids)
+    assert _ids(pattern) == []
+    world.hub._keep_all_alive(time.monotonic() + 16)
+    cursor = wire.parse_cursor(pattern.events[-1]["id"])
+    assert cursor.seq < wire.parse_cursor(ids[0]).seq
+    between, _ = await world.open("a.*")
+    world.broker.heard.hear_late()
+    await world.settle()
+    assert _ids(pattern) == _ids(between) == ids
+
+
 # The feed was interrupted.
 
 
@@ -255,6 +313,16 @@ async def test_an_interruption_in_which_nothing_was_missed_is_not_seen(
     world.broker.heard.hear_again()
     await world.settle()
     assert (_ids(transport), transport.writes) == (ids, written)
+
+
+async def test_what_was_heard_is_not_held_up_by_what_was_missed(world: World) -> None:
+    transport, _ = await world.open("a")
+    world.broker.door.clear()
+    ids = world.put("a")
+    world.broker.heard.hear_again()
+    await world.settle()
+    assert _ids(transport) == ids
+    world.broker.door.set()
 
 
 async def test_the_position_stands_still_until_the_gap_is_mended(world: World) -> None:
@@ -326,6 +394,22 @@ async def test_much_that_was_missed_is_read_in_pages_and_told_in_order(
     world.broker.heard.hear_again()
     await transport.until(lambda: len(_ids(transport)) == 1400)
     assert _ids(transport) == missed
+
+
+async def test_a_group_is_reset_once_however_many_pages_the_others_take() -> None:
+    world = World(history_size=1200)
+    await world.hub.start()
+    transport, _ = await world.open("a", "b")
+    world.broker.heard.deaf = True
+    for _ in range(1201):
+        world.put("a")
+    missed = [id for _ in range(1200) for id in world.put("b")]
+    world.broker.heard.hear_again()
+    await transport.until(lambda: len(_ids(transport)) == 1200)
+    await world.settle()
+    assert _ids(transport) == missed
+    assert _resets(transport) == [["a"]]
+    await world.hub.close()
 
 
 # The broker has lost its memory.

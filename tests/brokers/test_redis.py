@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import redis
 from asgiref.sync import async_to_sync
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sse_components.brokers.base import Broker, Idempotency
@@ -381,10 +381,11 @@ async def test_a_database_is_the_same_however_it_is_named(
         st.sampled_from([*NAMES, *PATTERNS, "never.noted.*"]), max_size=3, unique=True
     ),
     back=st.integers(0, 12),
-    limit=st.integers(1, 40),
+    limit=st.sampled_from([1, 2, 3, 7, 40]),
     size=st.sampled_from([0, 1, 3, 1000]),
     patterns=st.sampled_from([[], PATTERNS]),
 )
+@example([([NAMES[0]] * 3, 0.0)], [], 12, 1, 1000, [])  # one part has more, none else
 def test_many_names_are_resumed_as_if_in_one_step(
     redis_server: RedisServer,
     calls: Sequence[tuple[list[str], float]],
