@@ -247,7 +247,7 @@ class Hearing:
                 self._begin(page.position)
             elif page.lost:
                 group.begin(page.present.seq)
-                self._audience.reset_past(group, known + 1)
+                self._audience.reset_past(group, NEVER)  # who reads the ring already
                 self._audience.reset({group: page.lost[group.name]}, page.present)
             elif page.events:
                 self._audience.reset_past(group, page.events[0].position.seq)

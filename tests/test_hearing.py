@@ -205,15 +205,18 @@ async def test_who_is_past_the_missing_event_is_reset_in_that_group_alone(
     assert "id" not in both.events[-3]
 
 
+@pytest.mark.parametrize(("missed", "missed_then"), [(1, 0), (13, 0), (13, 13)])
 async def test_who_is_being_brought_up_to_date_meanwhile_is_reset_first(
-    world: World,
+    missed: int, missed_then: int
 ) -> None:
+    world = World(history_size=12)
+    await world.hub.start()
     await world.open("a", "b")
     await world.hub._hearing._feed.probe()
     await world.settle()
     cursor = world.hub.position
     world.put("a")
-    world.miss("a")
+    world.miss(*["a"] * missed)
     for _ in range(10):
         world.put("b", size=LARGE)
     await world.settle()
@@ -223,6 +226,7 @@ async def test_who_is_being_brought_up_to_date_meanwhile_is_reset_first(
         world.hub.open(transport, ["a", "b"], cursor, _greeting)
     )
     await world.settle()  # it has read from the rings, past what is missing
+    world.miss(*["a"] * missed_then)
     last = world.put("a")
     await world.settle()
     transport.door.set()
@@ -230,6 +234,7 @@ async def test_who_is_being_brought_up_to_date_meanwhile_is_reset_first(
     await world.settle()
     assert _resets(transport) == [["a"]]
     assert _ids(transport)[-1:] == last
+    await world.hub.close()
 
 
 async def test_a_gap_that_history_can_not_fill_is_a_reset_of_that_group() -> None:
@@ -401,9 +406,9 @@ async def test_a_group_is_reset_once_however_many_pages_the_others_take() -> Non
     await world.hub.start()
     transport, _ = await world.open("a", "b")
     world.broker.heard.deaf = True
+    missed = [id for _ in range(1200) for id in world.put("b")]
     for _ in range(1201):
         world.put("a")
-    missed = [id for _ in range(1200) for id in world.put("b")]
     world.broker.heard.hear_again()
     await transport.until(lambda: len(_ids(transport)) == 1200)
     await world.settle()
