@@ -19,9 +19,9 @@ from asgiref.sync import async_to_sync
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sse_components.brokers.base import Broker, Idempotency
+from sse_components.brokers.base import Broker, Idempotency, Resumption
 from sse_components.brokers.redis import RedisBroker
-from sse_components.brokers.redis.broker import NAMES_PER_CALL, THREADS
+from sse_components.brokers.redis.broker import NAMES_PER_CALL, THREADS, _joined
 from sse_components.brokers.redis.calls import (
     ANSWER_SECONDS,
     CONNECT_SECONDS,
@@ -175,6 +175,12 @@ async def test_publishing_on_loops_that_end_leaves_no_connection_and_no_thread(
     assert clients(client) - there <= THREADS
     # One is the test's own, to join them in.
     assert threading.active_count() - threads <= THREADS + 1
+
+
+async def test_a_closed_broker_says_so_on_any_loop(broker: RedisBroker) -> None:
+    await broker.close()
+    with pytest.raises(BrokerUnavailable):
+        await broker.apublish([draft("a")])
 
 
 # Connections that break.
@@ -470,6 +476,17 @@ async def test_many_names_are_resumed_whole_while_others_publish(
         seen += [event.position for event in page.events]
         cursor, more = page.position, page.more or not done
     assert seen == await publisher
+
+
+def test_what_is_lost_in_a_part_may_have_gone_on_by_the_time_of_the_last() -> None:
+    early, late = Position("e", 10), Position("e", 20)
+    pages = [
+        Resumption(early, [], {"a": 9}, early, True, False),
+        Resumption(late, [], {}, late, True, False),
+    ]
+    page = _joined(pages, ["a", "b"], LIMIT)
+    assert (page.position, page.present) == (early, late)
+    assert page.lost == {"a": 20}
 
 
 # History.

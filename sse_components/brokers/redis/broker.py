@@ -224,7 +224,11 @@ class RedisBroker(Broker):
 
     async def _in_a_thread(self, function: Callable[..., R], *arguments: Any) -> R:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, function, *arguments)
+        try:
+            answer = loop.run_in_executor(self._threads, function, *arguments)
+        except RuntimeError as error:
+            raise BrokerUnavailable("The broker is closed.") from error
+        return await answer
 
 
 def _may_be_repeated(idempotency: Idempotency | None, started: float) -> bool:
@@ -259,7 +263,8 @@ def _joined(
             return Resumption(page.present, [], lost, page.present, False, False)
     # A part is known up to its own position only.
     end = min((page.position for page in pages), key=lambda one: one.seq)
-    lost = {name: newest for page in pages for name, newest in page.lost.items()}
+    # A part that was read first may have had events by the time of the last.
+    lost = {name: present.seq for page in pages for name in page.lost}
     more = any(page.more for page in pages)
     events: list[Event] = []
     for event in merge(*(p.events for p in pages), key=lambda e: e.position.seq):
