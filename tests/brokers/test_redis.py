@@ -446,7 +446,8 @@ async def _pages(
     while more:
         page = await broker.resume(cursor, names, limit)
         told = [(one.position.seq, one.group, one.payload) for one in page.events]
-        pages.append((told, page.lost, page.position.seq, page.usable, page.more))
+        lost = set(page.lost)  # up to where may differ: it is read in parts
+        pages.append((told, lost, page.position.seq, page.usable, page.more))
         cursor, more = page.position, page.more
     return pages
 
