@@ -117,10 +117,7 @@ class Hearing:
         self._frame: tuple[Position, Frame] | None = None
         self._begun = asyncio.Event()
         self.position = NOWHERE
-        """All that was published up to here to the groups has been heard.
-
-        Not the newest event itself, which may still come under its other name.
-        """
+        """All that was published up to here to the groups has been heard."""
         self.newest = 0
         """The newest event's seq."""
 
@@ -190,20 +187,30 @@ class Hearing:
 
     def _tell(self, name: str, event: Event) -> None:
         position = event.position
-        if position.seq > self.newest:
-            self.newest = position.seq
-            if position.seq - 1 > self.position.seq:
-                self.position = Position(position.epoch, position.seq - 1)
         group = self._groups.get(name)
-        if group is None or position.seq <= group.last:
-            return
-        # An event that is heard under its group and its pattern comes twice in a row.
-        if self._frame is None or self._frame[0] != position:
-            self._frame = position, wire.event(event)
-        frame = self._frame[1]
-        group.last = position.seq
-        group.ring.append(position.seq, frame)
-        self._audience.tell(group, position.seq, frame)
+        if group and position.seq > group.last:
+            # One that is heard under its group and its pattern comes twice in a row.
+            if self._frame is None or self._frame[0] != position:
+                self._frame = position, wire.event(event)
+            frame = self._frame[1]
+            group.last = position.seq
+            group.ring.append(position.seq, frame)
+            self._audience.tell(group, position.seq, frame)
+        self.newest = max(self.newest, position.seq)
+        if self.newest > self.position.seq:
+            self.position = self._complete(event)
+
+    def _complete(self, event: Event) -> Position:
+        """Return up to where all is heard once an event was heard under a name.
+
+        Its other name may come in another batch, and a moment later.
+        """
+        seq = event.position.seq
+        for name in (event.group, pattern_over(event.group)):
+            group = self._groups.get(name) if name else None
+            if group and group.last < seq and group.heard_from < seq:
+                return Position(event.position.epoch, seq - 1)
+        return event.position
 
     # What was missed.
 

@@ -293,6 +293,24 @@ async def test_an_event_whose_two_names_come_apart_is_missed_by_nobody(
     assert _ids(pattern) == _ids(between) == ids
 
 
+async def test_a_stream_without_a_cursor_begins_after_the_newest_event(
+    world: World,
+) -> None:
+    await world.open("a.1", "a.*")
+    world.put("a.1")
+    await world.settle()
+    assert world.hub.position == await _last(world)
+    transport, _ = await world.open("a.1", "a.*")
+    assert _ids(transport) == []
+
+
+async def _last(world: World) -> Position:
+    page = await world.broker.resume(
+        Position(world.hub.position.epoch, world.hub.position.seq - 1), ["a.1"], 9
+    )
+    return page.events[-1].position
+
+
 # The feed was interrupted.
 
 
