@@ -320,8 +320,14 @@ class Hearing:
             # Waiting like this leaves it to the others if we are cancelled.
             await asyncio.wait([task])
             if task.cancelled():
-                raise BrokerUnavailable("The hub is closing.")
+                raise BrokerUnavailable("The hub has given up.")
             task.result()
+
+    def give_up(self) -> None:
+        """Wait no longer for groups to be heard."""
+        for group in self._groups.values():
+            if group.heard:
+                group.heard.cancel()
 
     def now(self, groups: Iterable[Group]) -> Position:
         """Return a position from which on all of the groups is heard."""

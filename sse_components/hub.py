@@ -86,6 +86,8 @@ class Hub:
         self._draining = True
         for subscriber in list(self._subscribers):
             subscriber.end(self.farewell("shutdown"))
+        self._hearing.give_up()
+        self._replay.give_up()
         if self._subscribers:
             self._deserted.clear()
             with suppress(TimeoutError):

@@ -11,6 +11,7 @@ from operator import itemgetter
 
 from sse_components import wire
 from sse_components.brokers.base import Broker, Resumption
+from sse_components.errors import BrokerUnavailable
 from sse_components.events import Position
 from sse_components.hearing import Group, Hearing
 from sse_components.subscriber import MAX_PENDING, Subscriber
@@ -49,6 +50,11 @@ class Replay:
         cursor = Position(self._hearing.position.epoch, subscriber.sent)
         await self._hearing.hear(subscriber.groups)
         await self._write(subscriber, cursor, None, believed=True)
+
+    def give_up(self) -> None:
+        """Read no more: everybody is sent away, and the broker may hang."""
+        for reading in list(self._reading.values()):
+            reading.cancel()
 
     async def _write(
         self,
@@ -122,8 +128,12 @@ class Replay:
             )
             self._reading[key] = reading
             reading.add_done_callback(lambda _: self._reading.pop(key))
-        # Shielded: it is the others' too.
-        return await asyncio.shield(reading)
+        try:
+            return await asyncio.shield(reading)  # it is the others' too
+        except asyncio.CancelledError:
+            if not reading.cancelled():
+                raise
+            raise BrokerUnavailable("The hub has given up.") from None
 
 
 def _from_rings(groups: Iterable[Group], after: int) -> tuple[list[Frame], int, bool]:

@@ -8,6 +8,7 @@ import random
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Connection, ConnectionPool
@@ -168,6 +169,8 @@ class RedisFeed(Feed):
                 if reason != complaint:
                     complaint = reason
                     logger.warning("Redis can't be heard: %s", reason)
+            except Exception:
+                logger.exception("Hearing Redis failed, and begins again")
             finally:
                 await self._disconnect()
             await asyncio.sleep(random.uniform(pause / 2, pause))
@@ -195,7 +198,8 @@ class RedisFeed(Feed):
             if task:
                 task.cancel()
         if connection:
-            await connection.disconnect(nowait=True)
+            with suppress(RedisError, OSError):
+                await connection.disconnect(nowait=True)
 
     def _drop(self, reason: str) -> None:
         """Give up the connection; `_listen` makes another."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 from redis.exceptions import TimeoutError
 
-from tests.clients import Follower, Stream
+from tests.clients import Follower, Stream, open_many
 from tests.e2e.redis.publisher import Publisher
 from tests.proxies import Proxy
 from tests.redis_servers import RedisServer
@@ -21,6 +21,7 @@ PUBLISHED = ["news.updates", "news.other", "demo.todo.7"]
 GROUPS = ["broadcast", "demo.todo.*", "news.other", "news.updates"]
 AWAY_SECONDS = 5
 BACK_SECONDS = 5
+STOP_SECONDS = 3
 READY, LIVE = "/api/v1/health/ready", "/api/v1/health/live"
 
 
@@ -181,6 +182,27 @@ def be_busy(redis: RedisServer) -> None:
     with closing(socket.create_connection(("127.0.0.1", redis.port))) as connection:
         connection.sendall(b"PING\r\n")
         connection.recv(64)
+
+
+# A60, A62
+async def test_a_server_stops_in_time_although_redis_hangs(
+    redis: RedisServer, new_server: NewServer
+) -> None:
+    server = new_server(redis.url)
+    await asyncio.to_thread(server.start)
+    streams = await open_many(server.url + TARGET, 20)
+    redis.pause()
+    cursor = f"{streams[0].cursor}"[:-1] + "0"  # which its memory doesn't reach
+    urls = [f"{server.url}/sse/groups/news.{n}" for n in range(10)]
+    urls += [f"{server.url}{TARGET}&lastEventId={cursor}"] * 10
+    waiting = await asyncio.gather(*(Stream.open(url) for url in urls))
+    begun = time.monotonic()
+    assert await asyncio.to_thread(server.stop) == 0
+    assert time.monotonic() - begun < STOP_SECONDS
+    for stream in [*streams, *waiting]:
+        farewell = (await stream.until("stream-close"))[-1]
+        assert farewell.data["reason"] == "shutdown"
+        await stream.close()
 
 
 # A60
