@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
@@ -28,7 +29,12 @@ from sse_components.wire import Frame
 PROBE_SECONDS = 5
 LINGER_SECONDS = 30
 """How long a group without subscribers is still heard, for those who reload."""
-PAGE_EVENTS = 1000
+HEAR_SECONDS = 3
+"""How long a stream waits for its groups to be heard."""
+EPOCH_SECONDS = 10
+PAST_EPOCHS = 8
+RING_MICROSECONDS = 60_000_000
+PAGE_EVENTS = 2000
 """How many missed events are read at a time."""
 BACKOFF_SECONDS = (0.05, 1.0)
 """The first and the longest pause before the broker is asked again."""
@@ -115,7 +121,13 @@ class Hearing:
         self._empty: dict[Group, float] = {}
         """Groups without subscribers, and since when."""
         self._frame: tuple[Position, Frame] | None = None
+        self._past: deque[str] = deque(maxlen=PAST_EPOCHS)
         self._begun = asyncio.Event()
+        self._doubtful = asyncio.Event()
+        """Set when the feed is to be probed before it is time to."""
+        self._given_up = False
+        self._next: list[Group] | None = None
+        """Groups that the next subscribing is for, while another is under way."""
         self.position = NOWHERE
         """All that was published up to here to the groups has been heard."""
         self.newest = 0
@@ -138,6 +150,8 @@ class Hearing:
                     case Delivery():
                         await self._take(announcement)
                     case Watermark(position):
+                        if position.epoch in self._past:
+                            continue
                         if position.epoch != self.position.epoch:
                             await self._mend_all()
                         elif position.seq > self.position.seq:
@@ -157,17 +171,22 @@ class Hearing:
                 pause = 1
             except Exception:
                 logger.exception("Probing failed, and goes on")
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._doubtful.wait()
+            self._doubtful.clear()
 
     async def wait_for_another_epoch(self, epoch: str) -> None:
         """Return when another than this epoch is heard.
 
         Raises `BrokerUnavailable` if that doesn't come.
         """
+        self._doubtful.set()
         try:
-            async with asyncio.timeout(2 * PROBE_SECONDS):
-                await self._feed.probe()
+            async with asyncio.timeout(EPOCH_SECONDS):
                 while self.position.epoch == epoch:
+                    if self._given_up:
+                        raise BrokerUnavailable("The hub has given up.")
                     await self._begun.wait()
         except TimeoutError:
             raise BrokerUnavailable("The broker's new epoch isn't heard.") from None
@@ -177,12 +196,14 @@ class Hearing:
     async def _take(self, delivery: Delivery) -> None:
         event = delivery.event
         group = self._groups.get(delivery.name)
+        if event.position.epoch in self._past:
+            return
         if event.position.epoch != self.position.epoch:
             await self._mend_all()
             if event.position.epoch != self.position.epoch:
                 return  # of a memory that is gone again
         elif group and not group.follows(delivery.previous):
-            await self._mend(group)
+            await self._mend(group, event.position.seq - 1)
         self._tell(delivery.name, event)
 
     def _tell(self, name: str, event: Event) -> None:
@@ -215,12 +236,18 @@ class Hearing:
     # What was missed.
 
     async def _mend_all(self) -> None:
-        """Read what the groups may have missed since the last that was heard."""
+        """Read what the groups may have missed since the last that was heard.
+
+        Up to the present of the first page: what is later, the feed has. And groups
+        that are new since then know nothing of the pages.
+        """
         logger.info("Reading what may have been missed")
-        names = set(self._groups)
-        cursor, more = self.position, True
+        names: set[str] = set()
+        cursor, until, more = self.position, 0, True
         while more:
-            page = await self._read(cursor, names)
+            page = await self._read(cursor, names.copy if until else self._groups.keys)
+            if not until:
+                names, until = set(self._groups), page.present.seq
             if not page.usable:
                 self._begin(page.position)
                 return
@@ -234,13 +261,14 @@ class Hearing:
                 for group in lost:
                     group.begin(page.present.seq)
                 self._audience.reset(lost, page.present)
-            self._tell_page(page, names)
-            cursor, more = page.position, page.more
+            self._tell_page(page, names, until)
+            cursor = Position(page.position.epoch, min(page.position.seq, until))
+            more = page.more and cursor.seq < until
         if cursor.seq > self.position.seq:
             self.position = cursor
 
-    async def _mend(self, group: Group) -> None:
-        """Read what one group has missed, although the feed didn't say so.
+    async def _mend(self, group: Group, until: int) -> None:
+        """Read what one group has missed up to a seq, although the feed didn't say so.
 
         Who is past the missing events already, because of another group, can't be
         given them any more: ids never go back.
@@ -249,7 +277,7 @@ class Hearing:
         known = max(group.last, 0 if group.heard_from == NEVER else group.heard_from)
         cursor, more = Position(self.position.epoch, known), True
         while more:
-            page = await self._read(cursor, {group.name})
+            page = await self._read(cursor, {group.name}.copy)
             if not page.usable:
                 self._begin(page.position)
             elif page.lost:
@@ -258,23 +286,28 @@ class Hearing:
                 self._audience.reset({group: page.lost[group.name]}, page.present)
             elif page.events:
                 self._audience.reset_past(group, page.events[0].position.seq)
-                self._tell_page(page, {group.name})
-            cursor, more = page.position, page.more
+                self._tell_page(page, {group.name}, until)
+            cursor = page.position
+            more = page.more and cursor.seq < until
 
-    async def _read(self, cursor: Position, names: Collection[str]) -> Resumption:
-        """Ask the broker until it answers."""
+    async def _read(
+        self, cursor: Position, names: Callable[[], Collection[str]]
+    ) -> Resumption:
+        """Ask the broker until it answers, each time for the names there are."""
         self._audience.flush()
         pause = BACKOFF_SECONDS[0]
         while True:
             try:
-                return await self._broker.resume(cursor, names, PAGE_EVENTS)
+                return await self._broker.resume(cursor, list(names()), PAGE_EVENTS)
             except BrokerUnavailable as error:
                 logger.info("What was missed can't be read: %s", error)
             await asyncio.sleep(random.uniform(pause / 2, pause))
             pause = min(pause * 2, BACKOFF_SECONDS[1])
 
-    def _tell_page(self, page: Resumption, names: Collection[str]) -> None:
+    def _tell_page(self, page: Resumption, names: Collection[str], until: int) -> None:
         for event in page.events:
+            if event.position.seq > until:
+                return
             for name in (event.group, pattern_over(event.group)):
                 if name and name in names:
                     self._tell(name, event)
@@ -282,6 +315,8 @@ class Hearing:
     def _begin(self, present: Position) -> None:
         """Go on from the present, without what was heard before."""
         epoch, self.position = self.position.epoch, present
+        if epoch != present.epoch:
+            self._past.append(epoch)
         self.newest = present.seq
         for group in self._groups.values():
             group.begin(present.seq)
@@ -313,18 +348,26 @@ class Hearing:
         """Return when all groups are heard."""
         fresh = [group for group in groups if group.heard is None]
         if fresh:
-            task = self._own(self._subscribe(fresh))
+            if self._next is None:
+                self._next = []
+                self._joining = self._own(self._subscribe(self._next))
+            self._next += fresh
             for group in fresh:
-                group.heard = task
-        for task in {group.heard for group in groups if group.heard}:
-            # Waiting like this leaves it to the others if we are cancelled.
-            await asyncio.wait([task])
+                group.heard = self._joining
+        tasks = {group.heard for group in groups if group.heard}
+        # Waiting like this leaves them to the others if we are cancelled.
+        _, late = await asyncio.wait(tasks, timeout=HEAR_SECONDS) if tasks else (0, 0)
+        if late:
+            raise BrokerUnavailable("The groups can't be heard in time.")
+        for task in tasks:
             if task.cancelled():
                 raise BrokerUnavailable("The hub has given up.")
             task.result()
 
     def give_up(self) -> None:
         """Wait no longer for groups to be heard."""
+        self._given_up = True
+        self._begun.set()
         for group in self._groups.values():
             if group.heard:
                 group.heard.cancel()
@@ -335,7 +378,12 @@ class Hearing:
         return Position(self.position.epoch, seq)
 
     def let_go(self, now: float) -> None:
-        """Stop to hear groups that have been without subscribers for a while."""
+        """Stop to hear groups that have been without subscribers for a while.
+
+        And forget what is too old for those who come back at once.
+        """
+        for group in self._groups.values():
+            group.ring.expire(self.position.seq - RING_MICROSECONDS)
         deserted = [g for g, t in self._empty.items() if now - t >= LINGER_SECONDS]
         for group in deserted:
             del self._empty[group]
@@ -363,6 +411,7 @@ class Hearing:
     async def _subscribe(self, groups: list[Group]) -> None:
         try:
             async with self._feed_lock:
+                self._next = None  # who comes from now on needs another one
                 position = await self._feed.subscribe([group.name for group in groups])
         except BaseException:
             for group in groups:  # the next subscriber tries again

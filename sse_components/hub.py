@@ -189,8 +189,8 @@ class Hub:
     def begin(self, present: Position) -> None:
         frames: dict[tuple[str, ...], Frame] = {}
         for subscriber in self._subscribers:
+            subscriber.sent = 0  # of an epoch that is gone
             if subscriber.after == NEVER:
-                subscriber.sent = 0
                 continue
             names = tuple(group.name for group in subscriber.groups)
             if names not in frames:

@@ -73,6 +73,7 @@ class Replay:
             if self._rings_reach(subscriber.groups, cursor, believed):
                 if greeting:
                     frames.append(greeting(cursor))
+                frames += subscriber.owed_resets()
                 missed, seq, more = _from_rings(subscriber.groups, cursor.seq)
                 frames += missed
                 if not more:
@@ -84,6 +85,10 @@ class Replay:
                     reset = frozenset()
                 asked = [name for name in names if name not in reset]
                 page = await self._read(cursor, asked)
+                if not page.usable:
+                    reset = frozenset()
+                    lost = dict.fromkeys(names, page.present.seq)
+                    page = replace(page, lost=lost)
                 if reset:
                     page = _up_to(page, reset_at)
                 elif page.lost and page.more:
@@ -92,8 +97,9 @@ class Replay:
                     reset, reset_at = frozenset(page.lost), page.present.seq
                 if greeting:
                     frames.append(greeting(cursor if page.usable else None))
-                frames += _from_broker(page, len(names))
                 subscriber.owed.difference_update(page.lost)
+                frames += subscriber.owed_resets()
+                frames += _from_broker(page, len(names))
                 cursor = page.position
                 believed = True
             greeting = None

@@ -30,6 +30,12 @@ class Ring:
             self.floor, oldest = self._frames.popleft()
             self._size -= len(oldest.sse)
 
+    def expire(self, seq: int) -> None:
+        """Let the frames before a seq give way."""
+        while self._frames and self._frames[0][0] < seq:
+            self.floor, oldest = self._frames.popleft()
+            self._size -= len(oldest.sse)
+
     def after(self, seq: int, most: int) -> list[tuple[int, Frame]]:
         """Return frames after a seq, ascending: all, or just more than `most` bytes."""
         missed = 0

@@ -104,11 +104,13 @@ class Subscriber:
 
     def release(self, seq: int, frames: list[Frame]) -> None:
         """Queue what brings it up to a seq, and let live events follow."""
-        if self.owed:
-            frames = [wire.stream_reset(None, self.owed), *frames]
-            self.owed = set()
         self.after = seq
         self.pending = frames
+
+    def owed_resets(self) -> list[Frame]:
+        """Take what is owed, to be sent before anything else."""
+        owed, self.owed = self.owed, set()
+        return [wire.stream_reset(None, owed)] if owed else []
 
     def flush(self, now: float) -> None:
         """Write what is pending, unless somebody is writing already."""
@@ -184,8 +186,8 @@ class Subscriber:
     async def _finish(self) -> None:
         assert self._farewell
         self.ended = True
-        if self.pending:
-            await self.write(self._take())
+        if frames := self.owed_resets() + self._take():
+            await self.write(frames)
         self.writing = time.monotonic()
         await self._transport.end(self._farewell)
         self.writing = None

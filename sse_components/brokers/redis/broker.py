@@ -36,9 +36,13 @@ from sse_components.events import Draft, Event, Position
 OLDEST = (6, 2)
 IDEMPOTENCY_MICROSECONDS = 300_000_000
 NAMES_PER_CALL = 200
+LEAST_EVENTS = 20
+"""Of each call for a part of the names."""
 REPEAT_SECONDS = 1
 THREADS = 4
 """For coroutines that publish from another loop than the hub's."""
+THREAD_SECONDS = 6
+"""What one may take, with the wait for a thread."""
 
 R = TypeVar("R")
 
@@ -132,8 +136,10 @@ class RedisBroker(Broker):
     ) -> Resumption:
         given = list(names)
         parts = range(0, max(len(given), 1), NAMES_PER_CALL)
+        # What one part gives beyond the others' ends is read again.
+        most = max(limit // len(parts), min(limit, LEAST_EVENTS))
         pages = await asyncio.gather(
-            *(self._page(cursor, given[n : n + NAMES_PER_CALL], limit) for n in parts)
+            *(self._page(cursor, given[n : n + NAMES_PER_CALL], most) for n in parts)
         )
         return pages[0] if len(pages) == 1 else _joined(pages, names, limit)
 
@@ -228,7 +234,11 @@ class RedisBroker(Broker):
             answer = loop.run_in_executor(self._threads, function, *arguments)
         except RuntimeError as error:
             raise BrokerUnavailable("The broker is closed.") from error
-        return await answer
+        try:
+            async with asyncio.timeout(THREAD_SECONDS):
+                return await answer
+        except TimeoutError:
+            raise BrokerUnavailable("Redis does not answer.") from None
 
 
 def _may_be_repeated(idempotency: Idempotency | None, started: float) -> bool:

@@ -129,6 +129,7 @@ class PipelinedCalls:
         if self._sending:
             self._sending.cancel()
             await asyncio.wait([self._sending])
+        self._reject(self._waiting)  # by a task that was never begun
         await self._client.aclose()
 
     async def _send(self) -> None:
@@ -143,9 +144,12 @@ class PipelinedCalls:
                     _settle(future, answer)
         finally:
             self._sending = None
-            for _, future in batch + self._waiting:
-                _settle(future, ConnectionError("The connection was closed."))
+            self._reject(batch + self._waiting)
             self._waiting = []
+
+    def _reject(self, calls: Sequence[tuple[Call, asyncio.Future[Any]]]) -> None:
+        for _, future in calls:
+            _settle(future, ConnectionError("The connection was closed."))
 
     async def _answers(self, calls: Sequence[Call]) -> list[Any]:
         try:

@@ -83,6 +83,9 @@ class RedisFeed(Feed):
         self._heard: list[Announcement] = []
         self._held: list[Announcement] = []
         self._ready = asyncio.Event()
+        self._pause = BACKOFF_SECONDS[0]
+        """Before it connects again."""
+        self._complaint = ""
         self._closed = False
         self._connection: Connection | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -152,29 +155,27 @@ class RedisFeed(Feed):
 
     async def _listen(self) -> None:
         """Connect and read, again and again, until the feed is closed."""
-        pause = BACKOFF_SECONDS[0]
-        complaint = ""
         while True:
             try:
                 await self._connect()
-                logger.info("Redis is heard")
-                complaint = ""
-                pause = BACKOFF_SECONDS[0]
                 assert self._reading
                 await asyncio.wait([self._reading])
                 error = None if self._reading.cancelled() else self._reading.exception()
-                logger.warning("Redis is not heard any more: %s", error or "dropped")
+                self._complain(f"Redis is not heard any more: {error or 'dropped'}")
             except (RedisError, OSError, BrokerUnavailable, BrokerRefused) as error:
-                reason = str(error) or "it does not answer"
-                if reason != complaint:
-                    complaint = reason
-                    logger.warning("Redis can't be heard: %s", reason)
+                self._complain(f"Redis can't be heard: {error or 'it is silent'}")
             except Exception:
                 logger.exception("Hearing Redis failed, and begins again")
             finally:
                 await self._disconnect()
-            await asyncio.sleep(random.uniform(pause / 2, pause))
-            pause = min(pause * 2, BACKOFF_SECONDS[1])
+            await asyncio.sleep(random.uniform(self._pause / 2, self._pause))
+            self._pause = min(self._pause * 2, BACKOFF_SECONDS[1])
+
+    def _complain(self, text: str) -> None:
+        """Log what is wrong once, until all is well again."""
+        if text != self._complaint:
+            self._complaint = text
+            logger.warning("%s", text)
 
     async def _connect(self) -> None:
         await self._check()
@@ -250,6 +251,8 @@ class RedisFeed(Feed):
         held, self._held = self._held, []
         self._restoring = None
         self._whole.set()
+        logger.info("Redis is heard")
+        self._pause, self._complaint = BACKOFF_SECONDS[0], ""
         if self._names:
             self._heard.append(Interruption())
         self._heard += held
@@ -282,10 +285,10 @@ class RedisFeed(Feed):
     def _take(self, channel: bytes, message: bytes) -> None:
         head, _, event = message.partition(b"\n")
         epoch, seq, *previous = head.split(b" ")
+        self._probes = 0
         self._meet(epoch)
         position = Position(epoch.decode(), int(seq))
         if channel == self._own_channel:
-            self._probes = 0
             self._put(Watermark(position))
         else:
             name = channel[len(self._channels) :].decode()
