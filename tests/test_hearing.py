@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any
 
 import pytest
 
-from sse_components import wire
+from sse_components import hearing, wire
 from sse_components.brokers.base import (
     Announcement,
     Delivery,
@@ -19,8 +19,9 @@ from sse_components.brokers.base import (
 )
 from sse_components.brokers.memory import MemoryBroker, MemoryFeed
 from sse_components.errors import BrokerUnavailable
-from sse_components.events import NOWHERE, Draft, Position
+from sse_components.events import NOWHERE, Draft, Event, Position
 from sse_components.hub import Hub
+from sse_components.replay import PAGE_EVENTS
 from sse_components.subscriber import Subscriber
 from sse_components.wire import Frame
 from tests.transports import Recorder
@@ -71,6 +72,8 @@ class UnreliableBroker(MemoryBroker):
         self.door = asyncio.Event()
         """Cleared while the broker takes its time to be read."""
         self.door.set()
+        self.after_read: Callable[[], Awaitable[object]] | None = None
+        """What happens once, just after something was read."""
         self.resumed: list[tuple[Position, set[str]]] = []
 
     def _tick(self) -> int:
@@ -92,7 +95,11 @@ class UnreliableBroker(MemoryBroker):
         await self.door.wait()
         self._fail_if_away()
         self.resumed.append((cursor, set(names)))
-        return await super().resume(cursor, names, limit)
+        page = await super().resume(cursor, names, limit)
+        if self.after_read:
+            meanwhile, self.after_read = self.after_read, None
+            await meanwhile()
+        return page
 
     def lose_memory(self) -> None:
         self._epoch = "another"
@@ -108,6 +115,7 @@ class World:
     def __init__(self, **limits: Any) -> None:
         self.broker = UnreliableBroker(**limits)
         self.hub = Hub(self.broker)
+        self.first_epoch = self.broker._epoch
 
     async def open(
         self, *names: str, cursor: Position | None = None
@@ -311,6 +319,41 @@ async def _last(world: World) -> Position:
     return page.events[-1].position
 
 
+async def test_a_mended_group_is_not_told_ahead_of_the_others(world: World) -> None:
+    transport, _ = await world.open("a", "b")
+    ids = world.miss("a")
+
+    async def more_comes() -> None:
+        ids.extend(world.put("b", "a"))
+
+    world.broker.after_read = more_comes
+    ids += world.put("a")
+    await world.settle()
+    assert _ids(transport) == ids
+    assert _resets(transport) == []
+
+
+async def test_who_is_sent_away_is_reset_first_where_that_is_owed(
+    world: World,
+) -> None:
+    transport, subscriber = await world.open("a", "b")
+    world.put("a")
+    world.miss("a")
+    world.put("b")
+    await world.settle()
+    transport.door.clear()
+    world.put("b")
+    await world.settle()
+    world.put("a")
+    await world.settle()
+    assert subscriber.owed == {"a"}
+    subscriber.end(wire.stream_close("shutdown", 500))
+    transport.door.set()
+    await world.settle()
+    assert transport.types[-2:] == ["stream-reset", "stream-close"]
+    assert _resets(transport) == [["a"]]
+
+
 # The feed was interrupted.
 
 
@@ -437,6 +480,33 @@ async def test_a_group_is_reset_once_however_many_pages_the_others_take() -> Non
     await world.hub.close()
 
 
+async def test_what_is_published_while_pages_are_read_is_told_by_the_feed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hearing, "PAGE_EVENTS", 10)
+    world = World(history_size=15)
+    await world.hub.start()
+    transport, _ = await world.open("a", "lost")
+    world.broker.heard.deaf = True
+    world.put(*["lost"] * 16)
+    missed = world.put(*["a"] * 14)
+    newcomer = Recorder()
+
+    async def more_comes() -> None:
+        await world.hub.open(newcomer, ["a", "new"], None, _greeting)
+        missed.extend(world.put("lost", "new", "a"))
+
+    world.broker.after_read = more_comes
+    world.broker.heard.hear_again()
+    await transport.until(lambda: _ids(transport)[-1:] == missed[-1:])
+    await world.settle()
+    wanted = [id for id in missed if id != missed[-2]]  # it isn't subscribed to new
+    assert _ids(transport)[-2:] == wanted[-2:]
+    assert set(_ids(newcomer)) >= {missed[-2], missed[-1]}
+    assert _ids(newcomer) == sorted(_ids(newcomer))
+    await world.hub.close()
+
+
 # The broker has lost its memory.
 
 
@@ -484,6 +554,65 @@ async def test_a_slow_client_is_reset_by_a_new_epoch_too(world: World) -> None:
     assert _ids(transport)[-1:] == later
 
 
+async def test_a_reset_that_an_overflow_has_dropped_is_given_again(
+    world: World,
+) -> None:
+    transport, _ = await world.open("a")
+    world.put("a")
+    await world.settle()
+    transport.door.clear()
+    world.put("a", size=LARGE)
+    await world.settle()
+    world.put("a", size=LARGE)
+    await world.settle()
+    world.broker.lose_memory()
+    for _ in range(10):
+        world.put("a", size=LARGE)
+        await world.settle()
+    transport.door.set()
+    await world.settle()
+    assert _resets(transport) == [["a"]]
+    later = world.put("a")
+    await world.settle()
+    assert _ids(transport)[-1:] == later
+
+
+async def test_a_memory_that_is_lost_between_two_pages_resets_all_groups() -> None:
+    world = World(history_size=2 * PAGE_EVENTS)
+    await world.hub.start()
+    cursor = world.hub.position
+    world.put(*["a"] * (2 * PAGE_EVENTS), *["lost"] * (2 * PAGE_EVENTS + 1))
+
+    async def memory_is_lost() -> None:
+        world.broker.lose_memory()
+        await world.broker.heard.probe()
+
+    world.broker.after_read = memory_is_lost
+    transport, _ = await world.open("a", "lost", cursor=cursor)
+    await world.settle()
+    assert _resets(transport) == [["lost"], ["a", "lost"]]
+    assert transport.events[-1]["id"].startswith("another:")
+    await world.hub.close()
+
+
+async def test_what_comes_late_of_a_lost_memory_is_passed_over(world: World) -> None:
+    transport, _ = await world.open("a")
+    world.put("a")
+    await world.settle()
+    world.broker.lose_memory()
+    await world.broker.heard.probe()
+    await world.settle()
+    world.broker.resumed.clear()
+    for seq in range(5):
+        old = Event(Position(world.first_epoch, 2**50 + seq), "a", "test", b"1")
+        world.broker.heard.put(Delivery("a", 0, old))
+    ids = world.put("a")
+    await world.settle()
+    assert _ids(transport)[-1:] == ids
+    assert len(_ids(transport)) == 2
+    assert world.broker.resumed == []
+
+
 async def test_who_reads_of_a_new_epoch_before_the_hub_hears_it_waits_for_it(
     world: World,
 ) -> None:
@@ -499,6 +628,37 @@ async def test_who_reads_of_a_new_epoch_before_the_hub_hears_it_waits_for_it(
 
 
 # The broker is away.
+
+
+async def test_groups_that_are_wanted_at_once_are_subscribed_together(
+    world: World,
+) -> None:
+    asked: list[set[str]] = []
+    subscribe = world.broker.heard.subscribe
+
+    async def slowly(names: Collection[str]) -> Position:
+        asked.append(set(names))
+        await asyncio.sleep(0)
+        return await subscribe(names)
+
+    world.broker.heard.subscribe = slowly  # type: ignore[method-assign]
+    await asyncio.gather(*(world.open(f"g{n}") for n in range(20)))
+    assert asked == [{f"g{n}" for n in range(20)}]
+
+
+async def test_a_stream_whose_groups_are_not_heard_in_time_is_sent_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hearing, "HEAR_SECONDS", 0.01)
+
+    async def never(names: Collection[str]) -> Position:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    world.broker.heard.subscribe = never  # type: ignore[method-assign]
+    transport, _ = await world.open("a")
+    assert transport.events[-1]["reason"] == "unavailable"
+    await world.hub.drain(0.01)  # doesn't wait for it either
 
 
 async def test_a_hub_starts_without_its_broker_and_recovers(world: World) -> None:

@@ -12,7 +12,7 @@ from sse_components.brokers.base import Feed, Resumption
 from sse_components.brokers.memory import MemoryBroker, MemoryFeed
 from sse_components.errors import BrokerUnavailable
 from sse_components.events import Draft, Position
-from sse_components.hearing import LINGER_SECONDS
+from sse_components.hearing import LINGER_SECONDS, RING_MICROSECONDS
 from sse_components.hub import STUCK_SECONDS, Hub
 from sse_components.replay import PAGE_EVENTS
 from sse_components.ring import MAX_FRAMES
@@ -538,6 +538,23 @@ async def test_the_timer_probes_and_keeps_alive() -> None:
     await transport.until(lambda: transport.types.count("keep-alive") >= 4)
     assert hub.position.seq > start.seq
     await hub.close()
+
+
+async def test_memory_for_those_who_come_back_at_once_is_let_go_in_time(
+    world: World,
+) -> None:
+    transport, _ = await world.open("a")
+    positions = world.broker.put("a")
+    await world.settle()
+    world.broker.resumed.clear()
+    world.hub._hearing.position = Position(
+        positions[0].epoch, positions[0].seq + RING_MICROSECONDS + 1
+    )
+    world.hub._hearing.let_go(time.monotonic())
+    start = Position(positions[0].epoch, positions[0].seq - 1)
+    again, _ = await world.open("a", cursor=start)
+    assert world.broker.resumed == [start]
+    assert _ids(again) == _ids(transport) == _texts(positions)
 
 
 # The end.

@@ -50,6 +50,14 @@ def test_only_frames_after_the_seq_come_back() -> None:
     assert seqs(ring, 99) == []
 
 
+def test_what_is_too_old_gives_way() -> None:
+    ring = filled(1, 2, 3)
+    ring.expire(20)
+    assert (ring.floor, seqs(ring, 0)) == (10, [20, 30])
+    ring.expire(31)
+    assert (ring.floor, seqs(ring, 0)) == (30, [])
+
+
 def test_reading_takes_nothing_away() -> None:
     ring = filled(1, 1)
     assert seqs(ring, 0) == seqs(ring, 0) == [10, 20]

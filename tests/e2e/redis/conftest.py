@@ -45,6 +45,7 @@ def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewServer]:
     yield new_server
     for server in servers:
         server.close()
+    for server in servers:
         assert "Traceback" not in server.log
         assert "ERROR" not in server.log
         assert "CRITICAL" not in server.log

@@ -52,6 +52,10 @@ def is_there(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
+def runs(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
 def restart_all(server: Server) -> None:
     os.kill(server.pid, signal.SIGHUP)
 
