@@ -32,7 +32,7 @@ import redis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from sse_components import wire
+from sse_components import hearing, replay, wire
 from sse_components.brokers.base import Broker, Feed, Interruption, Resumption
 from sse_components.brokers.memory import MemoryBroker, MemoryFeed
 from sse_components.brokers.redis import RedisBroker
@@ -325,7 +325,8 @@ class EmbeddedLaboratory:
             self._feed(server).hear_again()
 
     async def idle(self, hubs: Sequence[Hub]) -> None:
-        for _ in range(IDLE_TURNS):
+        # Until all is read of which something may be missing, page by page.
+        for _ in range(20 * IDLE_TURNS):
             await asyncio.sleep(0)
 
     def _feed(self, server: int) -> InterruptedFeed:
@@ -354,6 +355,15 @@ class InterruptedBroker(MemoryBroker):
     def __init__(self, **limits: Any) -> None:
         super().__init__(**limits)
         self.made: list[InterruptedFeed] = []
+
+    async def resume(
+        self, cursor: Position, names: Collection[str], limit: int
+    ) -> Resumption:
+        # Takes its time, as a call over a network, before and after it is made.
+        await asyncio.sleep(0)
+        page = await super().resume(cursor, names, limit)
+        await asyncio.sleep(0)
+        return page
 
     async def feed(self) -> Feed:
         feed = InterruptedFeed(self, asyncio.get_running_loop())
@@ -460,6 +470,15 @@ async def _run(
         await world.stop()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _small_pages() -> Iterator[None]:
+    """So that much happens between two of them."""
+    sizes = hearing.PAGE_EVENTS, replay.PAGE_EVENTS
+    hearing.PAGE_EVENTS = replay.PAGE_EVENTS = 3
+    yield
+    hearing.PAGE_EVENTS, replay.PAGE_EVENTS = sizes
+
+
 which = st.integers(0, 2)
 server = st.integers(0, 1)
 frames = st.one_of(st.none(), st.none(), st.integers(0, 6))
@@ -495,7 +514,7 @@ steps = st.builds(
     st.lists(page, min_size=1, max_size=3),
     st.lists(step.flatmap(lambda one: one), min_size=15, max_size=60),
 )
-size = st.sampled_from([0, 1, 3, 1000])
+size = st.sampled_from([0, 1, 3, 10, 1000])
 
 
 def _honest(hub: Hub, id: Position | None) -> Position | None:
