@@ -12,7 +12,7 @@ from operator import itemgetter
 from sse_components import wire
 from sse_components.brokers.base import Broker, Resumption
 from sse_components.errors import BrokerUnavailable
-from sse_components.events import Position
+from sse_components.events import NOWHERE, Position
 from sse_components.hearing import Group, Hearing
 from sse_components.subscriber import MAX_PENDING, Subscriber
 from sse_components.wire import Frame
@@ -41,6 +41,8 @@ class Replay:
     ) -> None:
         """Begin a stream; the cursor is the client's word, and may be a fantasy."""
         await self._hearing.hear(subscriber.groups)
+        if self._hearing.position == NOWHERE:  # the broker has only just come
+            await self._hearing.wait_for_another_epoch(NOWHERE.epoch)
         believed = cursor is None
         cursor = cursor or self._hearing.now(subscriber.groups)
         await self._write(subscriber, cursor, greeting, believed=believed)

@@ -31,6 +31,9 @@ logger = logging.getLogger("sse_components.broker")
 Argument = str | bytes | int
 Call = tuple[Script, Sequence[Argument]]
 
+LOST = (RedisError, OSError, RuntimeError)
+"""How a lost connection shows; uvloop raises the last at a closed transport."""
+
 OPTIONS: dict[str, Any] = {
     "protocol": 2,
     "socket_connect_timeout": CONNECT_SECONDS,
@@ -162,7 +165,7 @@ class PipelinedCalls:
                 for n, answer in zip(unknown, await self._execute(again), strict=True):
                     answers[n] = answer
         except Exception as error:
-            if not isinstance(error, RedisError | OSError):
+            if not isinstance(error, LOST):
                 logger.exception("A batch for Redis failed")
             return [error] * len(calls)
         return answers

@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Connection, ConnectionPool
-from redis.exceptions import RedisError
 
 from sse_components.brokers.base import (
     Announcement,
@@ -23,6 +22,7 @@ from sse_components.brokers.base import (
 )
 from sse_components.brokers.redis.calls import (
     ANSWER_SECONDS,
+    LOST,
     OPTIONS,
     Argument,
     no_retry,
@@ -104,7 +104,7 @@ class RedisFeed(Feed):
             return position
         except BaseException as error:
             await self._abandon(fresh)
-            if isinstance(error, TimeoutError | RedisError | OSError):
+            if isinstance(error, LOST):  # TimeoutError is an OSError
                 raise BrokerUnavailable("Redis is not heard.") from error
             raise
 
@@ -162,7 +162,7 @@ class RedisFeed(Feed):
                 await asyncio.wait([self._reading])
                 error = None if self._reading.cancelled() else self._reading.exception()
                 self._complain(f"Redis is not heard any more: {error or 'dropped'}")
-            except (RedisError, OSError, BrokerUnavailable, BrokerRefused) as error:
+            except (*LOST, BrokerUnavailable, BrokerRefused) as error:
                 self._complain(f"Redis can't be heard: {error or 'it is silent'}")
             except Exception:
                 logger.exception("Hearing Redis failed, and begins again")
@@ -199,7 +199,7 @@ class RedisFeed(Feed):
             if task:
                 task.cancel()
         if connection:
-            with suppress(RedisError, OSError):
+            with suppress(*LOST):
                 await connection.disconnect(nowait=True)
 
     def _drop(self, reason: str) -> None:
@@ -213,7 +213,7 @@ class RedisFeed(Feed):
         self._names -= set(names)
         try:
             await self._command("UNSUBSCRIBE", names)
-        except (RedisError, OSError) as error:
+        except LOST as error:
             logger.info("Redis can't be told what isn't wanted any more: %s", error)
 
     async def _command(self, command: str, names: Collection[str]) -> None:
