@@ -150,8 +150,6 @@ class Hearing:
                     case Delivery():
                         await self._take(announcement)
                     case Watermark(position):
-                        if position.epoch in self._past:
-                            continue
                         if position.epoch != self.position.epoch:
                             await self._mend_all()
                         elif position.seq > self.position.seq:
@@ -317,6 +315,8 @@ class Hearing:
         epoch, self.position = self.position.epoch, present
         if epoch != present.epoch:
             self._past.append(epoch)
+            with suppress(ValueError):  # it may come back, as a snapshot does
+                self._past.remove(present.epoch)
         self.newest = present.seq
         for group in self._groups.values():
             group.begin(present.seq)

@@ -594,6 +594,25 @@ async def test_a_memory_that_is_lost_between_two_pages_resets_all_groups() -> No
     await world.hub.close()
 
 
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_memory_that_comes_back_is_heard_again(
+    world: World, announced: bool
+) -> None:
+    transport, _ = await world.open("a")
+    for epoch in ("second", world.first_epoch, "second", world.first_epoch):
+        world.broker._epoch = epoch
+        if announced:
+            world.broker.heard.hear_again()
+        else:
+            await world.broker.heard.probe()
+        await world.settle()
+        assert world.hub.position.epoch == epoch
+        ids = world.put("a")
+        await world.settle()
+        assert _ids(transport)[-1:] == ids
+    assert _resets(transport) == [["a"]] * 4
+
+
 async def test_what_comes_late_of_a_lost_memory_is_passed_over(world: World) -> None:
     transport, _ = await world.open("a")
     world.put("a")
