@@ -45,6 +45,9 @@ SSE_COMPONENTS = {
     "HISTORY_SIZE": int(_number("SSE_HISTORY_SIZE", "1000")),
     "HISTORY_SECONDS": _number("SSE_HISTORY_SECONDS", "300"),
 }
+# What django_eventstream.send_event sends goes to our streams too.
+EVENTSTREAM_STORAGE_CLASS = "sse_components.eventstream.Storage"
+EVENTSTREAM_CHANNELMANAGER_CLASS = "sse_components.eventstream.ChannelManager"
 
 INSTALLED_APPS = [
     "django.contrib.auth",

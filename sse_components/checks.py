@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
@@ -15,6 +15,9 @@ from django.template.loader import get_template
 from sse_components import conf
 from sse_components.components import registry
 from sse_components.components.base import ReactiveComponent
+
+STORAGE = "sse_components.eventstream.Storage"
+CHANNEL_MANAGER = "sse_components.eventstream.ChannelManager"
 
 
 @register
@@ -48,6 +51,32 @@ def components_are_valid(
         if not _has_template(component)
     ]
     return clashes + missing
+
+
+@register
+def eventstream_is_plugged_in(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    if getattr(settings, "EVENTSTREAM_STORAGE_CLASS", None) != STORAGE:
+        if not apps.is_installed("django_eventstream"):
+            return []
+        return [
+            Warning(
+                "What django_eventstream.send_event sends reaches no stream of "
+                "sse_components.",
+                hint=f"Set EVENTSTREAM_STORAGE_CLASS = {STORAGE!r}.",
+                id="sse_components.W004",
+            )
+        ]
+    if not hasattr(settings, "EVENTSTREAM_CHANNELMANAGER_CLASS"):
+        return [
+            Warning(
+                "django_eventstream's own view lets anybody read every group.",
+                hint=f"Set EVENTSTREAM_CHANNELMANAGER_CLASS = {CHANNEL_MANAGER!r}.",
+                id="sse_components.W005",
+            )
+        ]
+    return []
 
 
 def _has_template(component: type[ReactiveComponent]) -> bool:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
+from django.utils.module_loading import import_string
 from pytest_django import Settings
 
-from sse_components import ReactiveComponent
+from sse_components import ReactiveComponent, checks
 from sse_components.components import registry
 
 OURS = "sse_components."
@@ -89,3 +90,50 @@ def test_a_template_that_is_missing_is_an_error() -> None:
     assert error.id == "sse_components.E003"
     assert error.obj == "tests.WithoutTemplate"
     assert "'demo/no_such.html'" in error.msg
+
+
+DJANGO_EVENTSTREAM = "django_eventstream"
+
+
+# A68
+@pytest.mark.parametrize("storage", [None, "django_eventstream.storage.RedisStorage"])
+def test_django_eventstream_with_another_storage_is_a_warning(
+    settings: Settings, storage: str | None
+) -> None:
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, DJANGO_EVENTSTREAM]
+    del settings.EVENTSTREAM_STORAGE_CLASS
+    if storage:
+        settings.EVENTSTREAM_STORAGE_CLASS = storage
+    (warning,) = found()
+    assert warning.id == "sse_components.W004"
+    assert not warning.is_serious()
+    assert "send_event" in warning.msg
+    assert warning.hint
+    assert "'sse_components.eventstream.Storage'" in warning.hint
+
+
+def test_another_storage_is_nothing_to_a_project_without_django_eventstream(
+    settings: Settings,
+) -> None:
+    del settings.EVENTSTREAM_STORAGE_CLASS
+    assert found() == []
+
+
+def test_django_eventstream_with_our_storage_passes(settings: Settings) -> None:
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, DJANGO_EVENTSTREAM]
+    assert found() == []
+
+
+def test_our_storage_without_a_channel_manager_is_a_warning(
+    settings: Settings,
+) -> None:
+    del settings.EVENTSTREAM_CHANNELMANAGER_CLASS
+    (warning,) = found()
+    assert warning.id == "sse_components.W005"
+    assert warning.hint
+    assert "'sse_components.eventstream.ChannelManager'" in warning.hint
+
+
+def test_the_names_of_what_is_plugged_in_can_be_imported() -> None:
+    for name in (checks.STORAGE, checks.CHANNEL_MANAGER):
+        assert import_string(name)
