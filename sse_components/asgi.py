@@ -17,6 +17,7 @@ from sse_components.errors import BrokerRefused
 from sse_components.hub import Hub
 from sse_components.requests import Receive, Scope, Send
 from sse_components.signals import StopSignals
+from sse_components.sockets import socket
 from sse_components.streams import stream
 
 __all__ = ["Application", "get_asgi_application"]
@@ -33,7 +34,7 @@ def get_asgi_application() -> Application:
 
 
 class Application:
-    """Answers lifespan and streams, passes other requests on, closes WebSockets."""
+    """Answers lifespan and streams; passes requests on, but no other WebSocket."""
 
     def __init__(self, django: Callable[..., Any]) -> None:
         self._django = django
@@ -41,8 +42,8 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
-        elif scope["type"] != "http":
-            await send({"type": "websocket.close", "code": 4400})
+        elif scope["type"] == "websocket":
+            await _websocket(scope, receive, send)
         elif (path := _below_prefix(scope)) == "stream":
             await stream(await runtime.start(), None, scope, receive, send)
         elif path.startswith("groups/") and path != "groups/":
@@ -52,6 +53,13 @@ class Application:
             await _bundle(path.removeprefix("static/"), send)
         else:
             await self._django(scope, receive, send)
+
+
+async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    if _below_prefix(scope) == "ws":
+        await socket(await runtime.start(), scope, receive, send)
+    else:
+        await send({"type": "websocket.close"})
 
 
 def _below_prefix(scope: Scope) -> str:

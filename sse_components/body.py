@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sse_components.requests import Message, Send
-from sse_components.wire import Frame
+from sse_components.wire import Farewell, Frame
 
 
 class ClientGone(ConnectionError):
@@ -39,8 +39,8 @@ class Body:
         )
         await self._say({"type": "http.response.body", "body": body, "more_body": True})
 
-    async def end(self, frame: Frame) -> None:
-        await self._say({"type": "http.response.body", "body": frame.sse})
+    async def end(self, farewell: Farewell) -> None:
+        await self._say({"type": "http.response.body", "body": farewell.sse})
 
     def abort(self) -> None:
         # uvicorn keeps a connection until its client has read everything.

@@ -45,11 +45,13 @@ logger = logging.getLogger("sse_components.hub")
 class Group:
     """A name that is heard, and who is subscribed to it."""
 
-    __slots__ = ("heard", "heard_from", "last", "name", "ring", "subscribers")
+    __slots__ = ("heard", "heard_from", "held", "last", "name", "ring", "subscribers")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.subscribers: set[Subscriber] = set()
+        self.held = 0
+        """How many are about to subscribe, for whom it is to be heard already."""
         self.ring = Ring()
         self.last = 0
         """The newest event's seq."""
@@ -339,10 +341,42 @@ class Hearing:
 
     def leave(self, subscriber: Subscriber) -> None:
         """End what `join` has begun."""
-        for group in subscriber.groups:
+        self._leave(subscriber, subscriber.groups)
+
+    def _leave(self, subscriber: Subscriber, groups: Iterable[Group]) -> None:
+        for group in groups:
             group.subscribers.discard(subscriber)
             if not group.subscribers:
                 self._empty[group] = time.monotonic()
+
+    def hold(self, names: Iterable[str]) -> list[Group]:
+        """Return groups that somebody may join later, and have them kept until then."""
+        groups = [self._group(name) for name in names]
+        for group in groups:
+            group.held += 1
+        return groups
+
+    def let(self, groups: Iterable[Group]) -> None:
+        """End what `hold` has begun."""
+        for group in groups:
+            group.held -= 1
+            if not group.subscribers:
+                self._empty[group] = time.monotonic()
+
+    def join_later(
+        self, subscriber: Subscriber, groups: Collection[Group], since: int
+    ) -> None:
+        """Make a connection a subscriber of groups that are held, after a seq."""
+        subscriber.follow(groups, since)
+        for group in groups:
+            group.subscribers.add(subscriber)
+            self._empty.pop(group, None)
+
+    def leave_early(self, subscriber: Subscriber, names: Collection[str]) -> None:
+        """End the subscribing to some groups."""
+        left = [group for group in subscriber.groups if group.name in names]
+        subscriber.unfollow(names)
+        self._leave(subscriber, left)
 
     async def hear(self, groups: Iterable[Group]) -> None:
         """Return when all groups are heard."""
@@ -384,7 +418,11 @@ class Hearing:
         """
         for group in self._groups.values():
             group.ring.expire(self.position.seq - RING_MICROSECONDS)
-        deserted = [g for g, t in self._empty.items() if now - t >= LINGER_SECONDS]
+        deserted = [
+            group
+            for group, since in self._empty.items()
+            if now - since >= LINGER_SECONDS and not group.held
+        ]
         for group in deserted:
             del self._empty[group]
             self._drop(group)

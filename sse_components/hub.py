@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Collection, Coroutine, Iterator, Mapping
+from collections.abc import Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -17,7 +17,7 @@ from sse_components.events import Position
 from sse_components.hearing import Group, Hearing
 from sse_components.replay import Greeting, Replay
 from sse_components.subscriber import MAX_PENDING, NEVER, Subscriber, Transport
-from sse_components.wire import Frame
+from sse_components.wire import Farewell, Frame
 
 STUCK_SECONDS = 30
 RETRY_MILLISECONDS = (500, 3000)
@@ -96,7 +96,7 @@ class Hub:
         for subscriber in list(self._subscribers):
             subscriber.abort()
 
-    def farewell(self, reason: wire.Reason) -> Frame:
+    def farewell(self, reason: wire.Reason) -> Farewell:
         """The frame that ends one stream, with a moment of its own to come back."""
         return wire.stream_close(reason, random.randint(*RETRY_MILLISECONDS))
 
@@ -126,6 +126,56 @@ class Hub:
             await self.leave(subscriber)
             raise
         return subscriber
+
+    async def subscribe(
+        self,
+        subscriber: Subscriber,
+        names: Collection[str],
+        cursor: Position | None,
+        answer: Sequence[Frame],
+    ) -> None:
+        """Answer, and bring a connection up to date with groups it hasn't yet.
+
+        Without a cursor it hears what is published from now on. Ends with a keep-alive.
+        """
+
+        async def errand() -> None:
+            groups = self._hearing.hold(names)
+            try:
+                with self._unavailable_ends(subscriber):
+                    await self._replay.add(subscriber, groups, cursor, answer)
+            finally:
+                self._hearing.let(groups)
+
+        await subscriber.do(errand)
+
+    async def unsubscribe(
+        self, subscriber: Subscriber, names: Collection[str], answer: Sequence[Frame]
+    ) -> None:
+        """Take groups from a connection, and answer."""
+
+        async def errand() -> None:
+            self._hearing.leave_early(subscriber, names)
+            await subscriber.write(answer)
+
+        await subscriber.do(errand)
+
+    async def answer(self, subscriber: Subscriber, frame: Frame) -> None:
+        """Write something to one connection, in between events."""
+
+        async def errand() -> None:
+            await subscriber.write([frame])
+
+        await subscriber.do(errand)
+
+    async def pong(self, subscriber: Subscriber) -> None:
+        """Answer a ping, after all that the connection is to have before."""
+
+        async def errand() -> None:
+            position = self._complete(subscriber)
+            subscriber.release(position.seq, [*subscriber.pending, wire.pong(position)])
+
+        await subscriber.do(errand)
 
     async def leave(self, subscriber: Subscriber) -> None:
         """Forget a connection."""
@@ -173,6 +223,7 @@ class Hub:
                 if subscriber.after < newest:
                     losers.setdefault(subscriber, set()).add(group.name)
         for subscriber, names in losers.items():
+            subscriber.note(dict.fromkeys(names, present.seq))
             if len(names) == len(subscriber.groups):  # a new start
                 subscriber.after = present.seq
                 self._queue(subscriber, wire.stream_reset(present, names))
@@ -190,6 +241,7 @@ class Hub:
         frames: dict[tuple[str, ...], Frame] = {}
         for subscriber in self._subscribers:
             subscriber.sent = 0  # of an epoch that is gone
+            subscriber.since = present.seq
             if subscriber.after == NEVER:
                 continue
             names = tuple(group.name for group in subscriber.groups)
@@ -234,14 +286,18 @@ class Hub:
             elif now >= subscriber.until:
                 subscriber.end(wire.stream_close("rotated", RETRY_MILLISECONDS[0]))
             elif subscriber.claim_keep_alive(now, self._keep_alive):
-                seq = max(self.position.seq, subscriber.after)
-                if seq not in frames:
-                    position = Position(self.position.epoch, seq)
-                    frames[seq] = wire.keep_alive(position)
-                subscriber.after = seq
-                subscriber.pending.append(frames[seq])
+                position = self._complete(subscriber)
+                if position.seq not in frames:
+                    frames[position.seq] = wire.keep_alive(position)
+                subscriber.after = position.seq
+                subscriber.pending.append(frames[position.seq])
                 self._dirty.append(subscriber)
         self.flush()
+
+    def _complete(self, subscriber: Subscriber) -> Position:
+        """Return up to where a subscriber has all, with what is pending for it."""
+        seq = max(self.position.seq, subscriber.after)
+        return Position(self.position.epoch, seq)
 
     def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from heapq import merge
 from operator import itemgetter
 
@@ -14,7 +14,7 @@ from sse_components.brokers.base import Broker, Resumption
 from sse_components.errors import BrokerUnavailable
 from sse_components.events import NOWHERE, Position
 from sse_components.hearing import Group, Hearing
-from sse_components.subscriber import MAX_PENDING, Subscriber
+from sse_components.subscriber import MAX_PENDING, NEVER, Subscriber
 from sse_components.wire import Frame
 
 PAGE_EVENTS = 100
@@ -24,6 +24,33 @@ logger = logging.getLogger("sse_components.hub")
 
 Greeting = Callable[[Position | None], Frame]
 """The first frame of a stream, with the id that it may carry."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """How far the reading of what groups missed has got."""
+
+    groups: Collection[Group]
+    cursor: Position
+    believed: bool
+    """Whether the cursor is more than the client's word."""
+    all: bool = True
+    """Whether they are all groups of a connection, whose reset is a new start."""
+    reset: frozenset[str] = frozenset()
+    """Groups that are read no further, because they are reset up to `reset_at`."""
+    reset_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A part of what was missed."""
+
+    id: Position | None
+    """What a greeting before it may carry: the cursor, if it is usable."""
+    frames: list[Frame]
+    lost: Mapping[str, int] = field(default_factory=dict)
+    """Groups that are reset, and up to which seq."""
+    last: bool = False
 
 
 class Replay:
@@ -58,6 +85,40 @@ class Replay:
         for reading in list(self._reading.values()):
             reading.cancel()
 
+    async def add(
+        self,
+        subscriber: Subscriber,
+        groups: Collection[Group],
+        cursor: Position | None,
+        answer: Sequence[Frame],
+    ) -> None:
+        """Bring one up to date with more groups, and let live events of them follow.
+
+        What was missed of them may be older than what was sent before; what it has
+        because of a pattern, or of a group under it, it isn't sent again. Whoever calls
+        this owns the connection, and holds the groups.
+        """
+        await self._hearing.hear(groups)
+        now = self._hearing.now(groups)
+        reading = _Reading(groups, cursor or now, cursor is None, all=False)
+        since, lost = reading.cursor.seq, dict[str, int]()
+        await subscriber.write(answer)
+        while not subscriber.ending:
+            if subscriber.after == NEVER:  # it fell behind while it was written to
+                await self.catch_up(subscriber)
+                continue
+            epoch = self._hearing.position.epoch
+            page = await self._turn(reading)
+            lost |= page.lost
+            frames = [frame for frame in page.frames if not subscriber.knows(frame)]
+            if page.last:
+                self._hearing.join_later(subscriber, groups, since)
+                subscriber.note(lost)
+                last = max([subscriber.after, *(frame.seq for frame in frames)])
+                self._release(subscriber, subscriber.pending + frames, last)
+                return
+            await self._write_page(subscriber, frames, reading, epoch)
+
     async def _write(
         self,
         subscriber: Subscriber,
@@ -66,50 +127,59 @@ class Replay:
         *,
         believed: bool,
     ) -> None:
-        names = [group.name for group in subscriber.groups]
-        reset: frozenset[str] = frozenset()
-        reset_at = 0
+        reading = _Reading(subscriber.groups, cursor, believed)
+        if greeting:
+            subscriber.since = cursor.seq
         while not subscriber.ending:
-            frames: list[Frame] = []
             epoch = self._hearing.position.epoch
-            if self._rings_reach(subscriber.groups, cursor, believed):
-                if greeting:
-                    frames.append(greeting(cursor))
-                frames += subscriber.owed_resets()
-                missed, seq, more = _from_rings(subscriber.groups, cursor.seq)
-                frames += missed
-                if not more:
-                    self._release(subscriber, frames, seq)
-                    return
-                cursor = Position(cursor.epoch, seq)
-            else:
-                if cursor.seq >= reset_at:
-                    reset = frozenset()
-                asked = [name for name in names if name not in reset]
-                page = await self._read(cursor, asked)
-                if not page.usable:
-                    reset = frozenset()
-                    lost = dict.fromkeys(names, page.present.seq)
-                    page = replace(page, lost=lost)
-                if reset:
-                    page = _up_to(page, reset_at)
-                elif page.lost and page.more:
-                    # The next pages would lose them again. Who has been told of a
-                    # reset has all up to now, and needs only what comes after.
-                    reset, reset_at = frozenset(page.lost), page.present.seq
-                if greeting:
-                    frames.append(greeting(cursor if page.usable else None))
-                subscriber.owed.difference_update(page.lost)
-                frames += subscriber.owed_resets()
-                frames += _from_broker(page, len(names))
-                cursor = page.position
-                believed = True
+            page = await self._turn(reading)
+            subscriber.note(page.lost)
+            frames = [greeting(page.id)] if greeting else []
             greeting = None
-            for part in _parts(frames):
-                await subscriber.write(part)
-            if cursor.epoch != epoch == self._hearing.position.epoch:
-                # The broker has begun anew, and it has not been heard yet.
-                await self._hearing.wait_for_another_epoch(epoch)
+            subscriber.owed.difference_update(page.lost)
+            frames += subscriber.owed_resets()
+            frames += page.frames
+            if page.last:
+                self._release(subscriber, frames, reading.cursor.seq)
+                return
+            await self._write_page(subscriber, frames, reading, epoch)
+
+    async def _write_page(
+        self, subscriber: Subscriber, frames: list[Frame], reading: _Reading, epoch: str
+    ) -> None:
+        for part in _parts(frames):
+            await subscriber.write(part)
+        if reading.cursor.epoch != epoch == self._hearing.position.epoch:
+            # The broker has begun anew, and it has not been heard yet.
+            await self._hearing.wait_for_another_epoch(epoch)
+
+    async def _turn(self, reading: _Reading) -> _Page:
+        """Return the next page; the last comes from the rings, without any waiting."""
+        cursor = reading.cursor
+        if self._rings_reach(reading.groups, cursor, reading.believed):
+            frames, seq, more = _from_rings(reading.groups, cursor.seq)
+            reading.cursor = Position(cursor.epoch, seq)
+            return _Page(cursor, frames, last=not more)
+        names = [group.name for group in reading.groups]
+        if cursor.seq >= reading.reset_at:
+            reading.reset = frozenset()
+        asked = [name for name in names if name not in reading.reset]
+        page = await self._read(cursor, asked)
+        if not page.usable:
+            reading.reset = frozenset()
+            lost = dict.fromkeys(names, page.present.seq)
+            page = replace(page, lost=lost)
+        if reading.reset:
+            page = _up_to(page, reading.reset_at)
+        elif page.lost and page.more:
+            # The next pages would lose them again. Who has been told of a
+            # reset has all up to now, and needs only what comes after.
+            reading.reset, reading.reset_at = frozenset(page.lost), page.present.seq
+        reading.cursor = page.position
+        reading.believed = True
+        id = cursor if page.usable else None
+        frames = _from_broker(page, len(names) if reading.all else None)
+        return _Page(id, frames, dict.fromkeys(page.lost, page.present.seq))
 
     def _rings_reach(
         self, groups: Iterable[Group], cursor: Position, believed: bool
@@ -161,14 +231,14 @@ def _from_rings(groups: Iterable[Group], after: int) -> tuple[list[Frame], int, 
     return frames, last, size > MAX_PENDING
 
 
-def _from_broker(page: Resumption, asked: int) -> list[Frame]:
+def _from_broker(page: Resumption, all: int | None) -> list[Frame]:
     frames = [wire.event(event) for event in page.events]
     if page.lost:
         # A reset of all groups is a new start and carries an id; one of some must
         # not, because the others' events are still to come.
-        id = page.position if len(page.lost) == asked else None
+        id = page.position if len(page.lost) == all else None
         frames.insert(0, wire.stream_reset(id, page.lost))
-        logger.info("Reset %s of %s groups", len(page.lost), asked)
+        logger.info("Reset %s groups", len(page.lost))
     return frames
 
 

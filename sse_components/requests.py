@@ -28,7 +28,7 @@ class Request:
     """A request for a stream; all of it is the client's word."""
 
     def __init__(self, scope: Scope) -> None:
-        self.method: str = scope["method"]
+        self.method: str = scope.get("method", "GET")  # a WebSocket's goes unsaid
         self.server: tuple[str, int | None] | None = scope.get("server")
         self.headers: dict[str, str] = {}
         for name, value in scope["headers"]:

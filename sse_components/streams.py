@@ -1,29 +1,19 @@
-"""One SSE stream: who may open it, what it carries, its beginning and its end."""
+"""One SSE stream: who is answered by a status, its beginning and its end."""
 
 from __future__ import annotations
 
 import logging
 import secrets
-import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from django.core.exceptions import DisallowedHost
 
-from sse_components import groups, hosts, runtime, visitors, wire
+from sse_components import hosts, runtime
+from sse_components.admission import Ended, Opening, decide
 from sse_components.body import Body, ClientGone
-from sse_components.errors import GrantInvalid
-from sse_components.events import Position
-from sse_components.grants import COOKIE, Grant
-from sse_components.groups import Subject, Visitor
 from sse_components.hub import Hub
-from sse_components.places import Place
 from sse_components.requests import Receive, Request, Scope, Send
-from sse_components.wire import Frame
-
-RETRY = 2000
-"""Milliseconds after which a native EventSource comes back."""
 
 Header = tuple[bytes, bytes]
 
@@ -58,23 +48,12 @@ async def stream(
             await body.end(hub.farewell("busy"))
             return
         try:
-            opening = await _decide(hub, place, group, request)
+            opening = await decide(hub, place, request, group)
             await _serve(hub, opening, body, receive)
-        except _Ended as ended:
+        except Ended as ended:
             await body.end(ended.frame)
         finally:
             place.give_back()
-
-
-@dataclass(frozen=True, slots=True)
-class _Opening:
-    """A stream that may be opened."""
-
-    allowed: Sequence[str]
-    denied: Sequence[str]
-    cursor: Position | None
-    expires: int | None
-    """When the first of its grants expires, in seconds since 1970."""
 
 
 class _Refused(Exception):
@@ -84,13 +63,6 @@ class _Refused(Exception):
         self.status = status
         self.text = text
         self.headers = headers
-
-
-class _Ended(Exception):
-    """Answered by one frame: a native EventSource would give up at any other status."""
-
-    def __init__(self, frame: Frame) -> None:
-        self.frame = frame
 
 
 def _admit(request: Request) -> list[Header]:
@@ -121,106 +93,9 @@ def _admit(request: Request) -> list[Header]:
     return cors
 
 
-async def _decide(
-    hub: Hub, place: Place, group: str | None, request: Request
-) -> _Opening:
-    """Find what the stream carries; raises `_Ended` if nothing."""
-    settings = runtime.settings()
-    if hub.draining:
-        raise _Ended(hub.farewell("shutdown"))
-    if request.is_too_long:
-        text = "The query is longer than 64 KiB."
-        raise _Ended(wire.stream_error("bad_request", text))
-    asked = request.groups if group is None else [group]
-    granted = _granted(request) if group is None else []
-    rendered = [name for grant in granted for name in grant.groups]
-    if len({*asked, *rendered}) > settings.max_groups:
-        text = f"A stream carries at most {settings.max_groups} groups."
-        raise _Ended(wire.stream_error("too_many_groups", text))
-    is_page = group is None and not granted
-    subject = await _subject(hub, request, asked, is_page=is_page)
-    user = _user(granted, subject)
-    if user is not None and not place.claim(user):
-        most = settings.max_streams_per_user
-        logger.warning("A user has %s streams in this process, and wants more", most)
-        raise _Ended(hub.farewell("busy"))
-    allowed, denied = await runtime.policy().allowed(subject, asked)
-    if denied:
-        logger.warning("Denied %s of %s groups asked for", len(denied), len(asked))
-    automatic: list[str] = []
-    if granted:
-        automatic = groups.automatic_of(granted[0].user, granted[0].session)
-    elif group is None and isinstance(subject, Visitor):
-        automatic = groups.automatic(subject)
-    carried = list(dict.fromkeys([*automatic, *rendered, *allowed]))
-    if not carried:
-        text = "None of the groups asked for is allowed."
-        raise _Ended(wire.stream_error("forbidden", text, denied))
-    expires = min((grant.expires for grant in granted), default=None)
-    return _Opening(carried, denied, request.cursor, expires)
-
-
-def _granted(request: Request) -> list[Grant]:
-    """Read the grants of a page: of one visitor, in the browser they are for."""
-    try:
-        granted = [runtime.grants().read(text) for text in request.grants]
-    except GrantInvalid as error:
-        raise _Ended(wire.stream_error("grant_expired", str(error))) from None
-    cookie = request.cookies.get(COOKIE)
-    if not all(grant.is_for(cookie) for grant in granted):
-        text = "The grant is another browser's."
-        raise _Ended(wire.stream_error("forbidden", text))
-    if len({grant.user for grant in granted}) > 1:
-        text = "The grants are of several users."
-        raise _Ended(wire.stream_error("bad_request", text))
-    return granted
-
-
-async def _subject(
-    hub: Hub, request: Request, asked: Sequence[str], *, is_page: bool
-) -> Subject:
-    """Find who asks; a visitor isn't looked up where it makes no difference."""
-    if keys := request.keys:
-        for key in keys:
-            if integrator := groups.authenticate(key):
-                return integrator
-        raise _Ended(wire.stream_error("forbidden", "The API key is not valid."))
-    session_key = visitors.session_key(request.headers.get("cookie", ""))
-    policy = runtime.policy()
-    all_are_public = not is_page and all(policy.is_public(name) for name in asked)
-    if session_key is None or all_are_public:
-        return Visitor()
-    try:
-        return await runtime.pool().run(visitors.look_up, session_key)
-    except Exception:
-        logger.exception("A session could not be looked up")
-        raise _Ended(hub.farewell("unavailable")) from None
-
-
-def _user(granted: Sequence[Grant], subject: Subject) -> str | None:
-    """Return whose stream it is, if it is a user's."""
-    if granted and granted[0].user is not None:
-        return granted[0].user
-    if isinstance(subject, Visitor) and subject.user is not None:
-        return str(subject.user.pk)
-    return None
-
-
-async def _serve(hub: Hub, opening: _Opening, body: Body, receive: Receive) -> None:
+async def _serve(hub: Hub, opening: Opening, body: Body, receive: Receive) -> None:
     connection = secrets.token_urlsafe(9)
-
-    def greeting(id: Position | None) -> Frame:
-        frame = wire.stream_open(
-            id,
-            connection=connection,
-            groups=opening.allowed,
-            denied=opening.denied,
-            keep_alive=runtime.settings().keep_alive_seconds,
-            retry=RETRY,
-            expires=opening.expires and int(opening.expires - time.time()),
-        )
-        return frame.behind(wire.retry(RETRY))
-
+    greeting = opening.greeting(connection)
     logger.info("Opened %s with %s groups", connection, len(opening.allowed))
     subscriber = await hub.open(body, opening.allowed, opening.cursor, greeting)
     try:

@@ -6,12 +6,22 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import suppress
 from typing import Any, Protocol
 
 from sse_components import wire
-from sse_components.wire import Frame
+from sse_components.events import pattern_over
+from sse_components.wire import Farewell, Frame
 
 MAX_PENDING = 256 * 1024
 """Bytes that wait for a connection; over it they are dropped, and fetched later."""
@@ -28,7 +38,7 @@ class Transport(Protocol):
     def write(self, frames: Sequence[Frame]) -> Coroutine[Any, Any, None]:
         """Write frames; waits while the connection is full. OSError: it is gone."""
 
-    def end(self, frame: Frame) -> Coroutine[Any, Any, None]:
+    def end(self, farewell: Farewell) -> Coroutine[Any, Any, None]:
         """Write a last frame and end the stream."""
 
     def abort(self) -> None:
@@ -47,7 +57,9 @@ class Subscriber:
     __slots__ = (
         "_catch_up",
         "_early",
+        "_errand",
         "_farewell",
+        "_since",
         "_task",
         "_transport",
         "after",
@@ -57,6 +69,7 @@ class Subscriber:
         "owed",
         "pending",
         "sent",
+        "since",
         "size",
         "until",
         "writing",
@@ -72,6 +85,8 @@ class Subscriber:
         """The hub's records of the groups it is subscribed to."""
         self.after = NEVER
         """Live events at or below this seq are not for it: it has had them."""
+        self.since = NEVER
+        """It had, or will have, all events after this seq."""
         self.sent = 0
         """It has been handed everything up to this seq."""
         self.pending: list[Frame] = []
@@ -89,7 +104,9 @@ class Subscriber:
         self._early: float | None = self.written + 1
         self._transport = transport
         self._catch_up = catch_up
-        self._farewell: Frame | None = None
+        self._farewell: Farewell | None = None
+        self._since: dict[str, int] | None = None
+        self._errand: tuple[Callable[[], Awaitable[None]], asyncio.Event] | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -107,9 +124,34 @@ class Subscriber:
         self.after = seq
         self.pending = frames
 
+    def follow(self, groups: Iterable[Any], since: int) -> None:
+        """Note groups that came later, and after which seq it has all of theirs."""
+        self.groups += tuple(groups)
+        self.note({group.name: since for group in groups})
+
+    def note(self, since: Mapping[str, int]) -> None:
+        """Note of groups after which seq it has all, where that isn't `since`."""
+        if since:
+            self._since = {**(self._since or {}), **since}
+
+    def unfollow(self, names: Collection[str]) -> None:
+        """Note that it has groups no longer."""
+        self.groups = tuple(group for group in self.groups if group.name not in names)
+
+    def knows(self, frame: Frame) -> bool:
+        """Whether it has an event, or will have it, because of a group of its own."""
+        names = {frame.group, pattern_over(frame.group)} if frame.group else ()
+        since = self._since or {}
+        return any(
+            frame.seq > since.get(group.name, self.since)
+            for group in self.groups
+            if group.name in names
+        )
+
     def owed_resets(self) -> list[Frame]:
         """Take what is owed, to be sent before anything else."""
         owed, self.owed = self.owed, set()
+        self.note(dict.fromkeys(owed, self.sent))
         return [wire.stream_reset(None, owed)] if owed else []
 
     def flush(self, now: float) -> None:
@@ -135,7 +177,20 @@ class Subscriber:
         """Whether the connection has taken nothing of one write for so long."""
         return self.writing is not None and now - self.writing >= seconds
 
-    def end(self, farewell: Frame) -> None:
+    async def do(self, errand: Callable[[], Awaitable[None]]) -> None:
+        """Have something done between two writes; returns when it is, or never will.
+
+        For the one who reads what the client says, so there is one errand at a time.
+        """
+        if self.ended:
+            return
+        done = asyncio.Event()
+        self._errand = errand, done
+        if not self.busy:
+            self._take_over(None)
+        await done.wait()
+
+    def end(self, farewell: Farewell) -> None:
         """End the stream in order: after what is pending, when it can be written."""
         if self.ending:
             return
@@ -163,12 +218,16 @@ class Subscriber:
                     await self._finish()
                 elif self.after == NEVER:
                     await self._catch_up(self)
+                elif self._errand:
+                    await self._errand[0]()
+                    self._return()
                 elif self.pending:
                     await self.write(self._take())
                 else:
                     break
         finally:
             self.busy = False
+            self._return()
 
     async def close(self) -> None:
         """Forget the connection, which is gone."""
@@ -176,6 +235,12 @@ class Subscriber:
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+    def _return(self) -> None:
+        """Let go of who waits for an errand."""
+        if self._errand:
+            self._errand[1].set()
+            self._errand = None
 
     def _take(self) -> list[Frame]:
         frames, self.pending = self.pending, []
@@ -218,6 +283,8 @@ class Subscriber:
             await self.run()
         except Exception as error:
             self._fail(error)
+        finally:
+            self._return()
 
     def _fail(self, error: BaseException) -> None:
         self.ended = True

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from sse_components.errors import InvalidCursor, InvalidPayload
 from sse_components.events import MAX_SEQ, Event, Position
@@ -25,15 +26,37 @@ Condition = Literal[
 Reason = Literal["shutdown", "rotated", "slow", "busy", "unavailable", "regrant"]
 """Why a stream ended for now."""
 
+Subscribing = Literal["subscribed", "resubscribed", "unsubscribed", "error"]
+"""What became of a group that a WebSocket asked for."""
+
+_CLOSE_CODES: dict[Condition | Reason, int] = {
+    "shutdown": 1012,
+    "rotated": 1012,
+    "unavailable": 1013,
+    "slow": 4008,
+    "busy": 4029,
+    "regrant": 4040,
+    "bad_request": 4400,
+    "too_many_groups": 4400,
+    "grant_expired": 4401,
+    "forbidden": 4403,
+    "revoked": 4403,
+}
+
 _POSITION = re.compile(r"([A-Za-z0-9]{1,16}):(0|[1-9][0-9]{0,15})")
 
 
 class Frame:
     """One frame, encoded once for all that receive it."""
 
-    __slots__ = ("_start", "sse")
+    __slots__ = ("_start", "_text", "group", "seq", "sse")
 
     def __init__(self, type: str, data: bytes, id: str | None = None) -> None:
+        self.group = ""
+        """The group of an event; a control frame is of none."""
+        self.seq = 0
+        """The seq of an event."""
+        self._text: str | None = None
         fields = f"event: {type}\nid: {id}\n" if id else f"event: {type}\n"
         head = b"%bdata: " % fields.encode()
         self.sse: bytes = b"%b%b\n\n" % (head, data)
@@ -45,12 +68,33 @@ class Frame:
         """The object alone, as a WebSocket carries it."""
         return self.sse[self._start : -2]
 
-    def behind(self, prologue: bytes) -> Frame:
+    @property
+    def text(self) -> str:
+        """The same as text, made once for all that receive it."""
+        if self._text is None:
+            self._text = self.json.decode()
+        return self._text
+
+    def behind(self, prologue: bytes) -> Self:
         """Return the same frame with something of the stream's own before it."""
-        frame = object.__new__(Frame)
+        frame = copy(self)
         frame.sse = prologue + self.sse
         frame._start = len(prologue) + self._start
         return frame
+
+
+class Farewell(Frame):
+    """The last frame of a stream, after which a WebSocket is closed with a code."""
+
+    __slots__ = ("code", "is_final")
+
+    def __init__(
+        self, type: str, data: bytes, id: str | None, why: Condition | Reason
+    ) -> None:
+        super().__init__(type, data, id)
+        self.code = _CLOSE_CODES[why]
+        self.is_final = type == "stream-error"
+        """Whether coming back with the cursor leads to nothing else."""
 
 
 def dumps(value: object, default: Callable[[Any], Any] | None = None) -> bytes:
@@ -88,7 +132,9 @@ def event(event: Event) -> Frame:
         b'"%b"' % event.sender.encode() if event.sender else b"null",
         ts.encode(),
     )
-    return Frame(event.type, data, id)
+    frame = Frame(event.type, data, id)
+    frame.group, frame.seq = event.group, position.seq
+    return frame
 
 
 def stream_open(
@@ -125,23 +171,34 @@ def stream_reset(id: Position | None, groups: Iterable[str]) -> Frame:
     return _control("stream-reset", id, groups=names, channels=names)
 
 
-def stream_error(condition: Condition, text: str, groups: Sequence[str] = ()) -> Frame:
+def stream_error(
+    condition: Condition, text: str, groups: Sequence[str] = ()
+) -> Farewell:
     """Return the last frame of a stream that is over for good."""
     names = list(groups)
-    return _control(
-        "stream-error",
-        STOP,
-        condition=condition,
-        text=text,
-        groups=names,
-        channels=names,
+    fields = {"condition": condition, "text": text, "groups": names, "channels": names}
+    return Farewell(
+        "stream-error", _data("stream-error", STOP, fields), STOP, condition
     )
 
 
-def stream_close(reason: Reason, retry: int) -> Frame:
+def stream_close(reason: Reason, retry: int) -> Farewell:
     """Return the last frame of a stream that the client should open again."""
-    frame = _control("stream-close", None, reason=reason, retry=retry)
+    data = _data("stream-close", None, {"reason": reason, "retry": retry})
+    frame = Farewell("stream-close", data, None, reason)
     return frame.behind(b"retry: %d\n" % retry)
+
+
+def pong(id: Position) -> Frame:
+    """Return the answer to a ping; as with a keep-alive, all up to there was sent."""
+    return _control("pong", id)
+
+
+def subscription_response(group: str, status: Subscribing, message: str = "") -> Frame:
+    """Return what became of one group that a WebSocket asked for."""
+    return _control(
+        "subscription.response", None, group=group, status=status, message=message
+    )
 
 
 def parse_cursor(text: str) -> Position:
@@ -156,11 +213,16 @@ def parse_cursor(text: str) -> Position:
     return Position(match[1], int(match[2]))
 
 
-def _control(type: str, id: Position | str | None, **fields: object) -> Frame:
+def _control(type: str, id: Position | None, **fields: object) -> Frame:
+    text = None if id is None else str(id)
+    return Frame(type, _data(type, text, fields), text)
+
+
+def _data(type: str, id: str | None, fields: Mapping[str, object]) -> bytes:
     head: dict[str, object] = {"type": type}
     if id is not None:
-        head["id"] = id = str(id)
-    return Frame(type, dumps(head | fields), id)
+        head["id"] = id
+    return dumps({**head, **fields})
 
 
 @lru_cache(maxsize=512)

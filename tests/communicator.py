@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from urllib.parse import unquote
 
@@ -94,6 +95,66 @@ class Exchange:
         """Go away as a client does, and see the application return."""
         await self.messages.say("http.disconnect")
         await self.messages.finished()
+
+
+class Connection(Exchange):
+    """A WebSocket, and what came as far as it was read."""
+
+    code: int | None = None
+    """Why it was closed."""
+
+    async def begin(self) -> None:
+        await self.messages.say("websocket.connect")
+        answer = await self.messages.hear()
+        self.status = 200 if answer["type"] == "websocket.accept" else 403
+        self.over = self.status == 403
+
+    async def read(self) -> bytes:
+        """Return the next message."""
+        message = await self.messages.hear()
+        if message["type"] == "websocket.close":
+            self.over = True
+            self.code = message["code"]
+            return b""
+        assert message["type"] == "websocket.send"
+        text: str = message["text"]
+        self.body += text.encode()
+        data = json.loads(text)
+        self._received.append(Received(data["type"], data, data.get("id"), []))
+        return text.encode()
+
+    async def say(self, **fields: Any) -> None:
+        """Say something to the server."""
+        await self.messages.say("websocket.receive", text=json.dumps(fields))
+
+    async def leave(self) -> None:
+        await self.messages.say("websocket.disconnect", code=1001)
+        await self.messages.finished()
+
+
+Opener = Callable[..., AbstractAsyncContextManager[Exchange]]
+"""Opens a stream of a page: the application, `/sse/stream` with a query, headers."""
+
+
+@asynccontextmanager
+async def connect(
+    app: App,
+    target: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    root_path: str = "",
+) -> AsyncIterator[Connection]:
+    """Open a WebSocket for what would be the address of a stream."""
+    given = {"Origin": "http://testserver"} | dict(headers or {})
+    target = target.replace("/sse/stream", "/sse/ws", 1)
+    opening = scope(target, given, root_path=root_path) | {"type": "websocket"}
+    del opening["method"]
+    connection = Connection(app, opening)
+    await connection.begin()
+    try:
+        yield connection
+    finally:
+        await connection.leave()
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sse_components.wire import Frame
+from sse_components.wire import Farewell, Frame
 
 
 class Recorder:
@@ -32,9 +32,9 @@ class Recorder:
         self.written += frames
         self._wrote.set()
 
-    async def end(self, frame: Frame) -> None:
+    async def end(self, farewell: Farewell) -> None:
         await self._pass()
-        self.written.append(frame)
+        self.written.append(farewell)
         self.ended = True
 
     def abort(self) -> None:

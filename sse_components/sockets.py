@@ -1,0 +1,210 @@
+"""One WebSocket: a stream whose groups can be changed while it goes on."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from django.core.exceptions import DisallowedHost
+
+from sse_components import hosts, runtime, wire
+from sse_components.admission import Ended, Opening, decide, find_subject, granted
+from sse_components.body import ClientGone
+from sse_components.errors import InvalidCursor
+from sse_components.events import Position
+from sse_components.hub import Hub
+from sse_components.requests import UNREADABLE, Message, Receive, Request, Scope, Send
+from sse_components.subscriber import Subscriber
+from sse_components.websocket import WebSocket
+
+MAX_MESSAGE = 64 * 1024
+"""Characters of what a client may say at a time."""
+MAX_FAULTS = 10
+"""So many times a client may say what makes no sense; the last ends the stream."""
+
+logger = logging.getLogger("sse_components.stream")
+
+
+async def socket(hub: Hub, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve a WebSocket of a page."""
+    request = Request(scope)
+    await receive()  # websocket.connect
+    if not _is_ours(request):
+        await send({"type": "websocket.close", "code": 4403})
+        return
+    transport = WebSocket(send)
+    with suppress(ClientGone):
+        await transport.accept()
+        place = runtime.places().take()
+        if place is None:
+            await transport.end(hub.farewell("busy"))
+            return
+        try:
+            opening = await decide(hub, place, request, may_be_empty=True)
+            await _serve(hub, request, opening, transport, receive)
+        except Ended as ended:
+            await transport.end(ended.frame)
+        finally:
+            place.give_back()
+
+
+class _Nonsense(Exception):
+    """A client has said something that can't be understood; the text says why."""
+
+
+def _is_ours(request: Request) -> bool:
+    """Whether it comes to a host of ours, and from a page that may ask.
+
+    The rules of CORS don't hold for WebSockets, so a browser lets every page open one
+    with the visitor's cookies (RFC 6455 10.2).
+    """
+    try:
+        host = hosts.host_of(request.headers, request.server)
+    except DisallowedHost:
+        return False
+    origin = request.headers.get("origin")
+    if origin is None:  # no browser
+        return bool(request.keys)
+    allowed = runtime.settings().allowed_origins
+    return origin in allowed or not hosts.is_foreign(origin, host)
+
+
+async def _serve(
+    hub: Hub, request: Request, opening: Opening, transport: WebSocket, receive: Receive
+) -> None:
+    connection = secrets.token_urlsafe(9)
+    greeting = opening.greeting(connection)
+    logger.info("Opened %s with %s groups", connection, len(opening.allowed))
+    subscriber = await hub.open(transport, opening.allowed, opening.cursor, greeting)
+    conversation = _Conversation(hub, subscriber, request, opening)
+    try:
+        while (message := await receive())["type"] != "websocket.disconnect":
+            # What comes next waits until this is answered, and the client with it.
+            await conversation.hear(message)
+    finally:
+        await hub.leave(subscriber)
+        logger.info("Closed %s", connection)
+
+
+class _Conversation:
+    """Does what a client says, one thing after the other."""
+
+    def __init__(
+        self, hub: Hub, subscriber: Subscriber, request: Request, opening: Opening
+    ) -> None:
+        self._hub = hub
+        self._subscriber = subscriber
+        self._request = request
+        self._opening = opening
+        self._names = set(opening.allowed)
+        self._faults = 0
+
+    async def hear(self, message: Message) -> None:
+        try:
+            said = _parsed(message.get("text"))
+            match said.get("type"):
+                case "ping":
+                    await self._hub.pong(self._subscriber)
+                case "subscribe":
+                    await self._subscribe(said)
+                case "unsubscribe":
+                    await self._unsubscribe(_texts(said, "groups"))
+                case _:
+                    raise _Nonsense("The type is none of ping, subscribe, unsubscribe.")
+        except _Nonsense as nonsense:
+            self._faults += 1
+            error = wire.stream_error("bad_request", str(nonsense))
+            if self._faults < MAX_FAULTS:
+                await self._hub.answer(self._subscriber, error)
+            else:
+                self._subscriber.end(error)
+        except Ended as ended:
+            if ended.frame.is_final:  # only for what was said, not for the stream
+                await self._hub.answer(self._subscriber, ended.frame)
+            else:
+                self._subscriber.end(ended.frame)
+
+    async def _subscribe(self, said: dict[str, Any]) -> None:
+        grants = granted(self._request, _texts(said, "grants"))
+        if {grant.user for grant in grants} - {self._opening.user}:
+            raise _Nonsense("The grants are another user's than the stream.")
+        asked = list(dict.fromkeys(_texts(said, "groups")))
+        cursor = _cursor(said)
+        subject = await find_subject(self._hub, self._request, asked, is_page=False)
+        allowed, denied = await runtime.policy().allowed(subject, asked)
+        if denied:
+            logger.warning("Denied %s of %s groups asked for", len(denied), len(asked))
+        rendered = [name for grant in grants for name in grant.groups]
+        answer = [_denied(name, "This group is not allowed.") for name in denied]
+        most = runtime.settings().max_groups
+        fresh: list[str] = []
+        for name in dict.fromkeys([*rendered, *allowed]):
+            if name in self._names:
+                answer.append(wire.subscription_response(name, "resubscribed"))
+            elif len(self._names) + len(fresh) >= most:
+                text = f"A stream carries at most {most} groups."
+                answer.append(_denied(name, text))
+            else:
+                fresh.append(name)
+                answer.append(wire.subscription_response(name, "subscribed"))
+        self._names.update(fresh)
+        await self._hub.subscribe(
+            self._subscriber, fresh, cursor if fresh else None, answer
+        )
+
+    async def _unsubscribe(self, names: Sequence[str]) -> None:
+        answer = []
+        left: set[str] = set()
+        for name in dict.fromkeys(names):
+            if name in self._opening.automatic:
+                answer.append(_denied(name, "This group can't be left."))
+            else:
+                left.add(name)
+                answer.append(wire.subscription_response(name, "unsubscribed"))
+        self._names -= left
+        await self._hub.unsubscribe(self._subscriber, left, answer)
+
+
+def _denied(name: str, text: str) -> wire.Frame:
+    return wire.subscription_response(name, "error", text)
+
+
+def _parsed(text: str | None) -> dict[str, Any]:
+    if text is None:
+        raise _Nonsense("A message is text.")
+    if len(text) > MAX_MESSAGE:
+        raise _Nonsense(f"A message is at most {MAX_MESSAGE} characters.")
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _Nonsense("The message is not JSON.") from None
+    if not isinstance(said, dict):
+        raise _Nonsense("A message is an object with a type.")
+    return said
+
+
+def _texts(said: dict[str, Any], name: str) -> list[str]:
+    texts = said.get(name, [])
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise _Nonsense(f"{name} is a list of texts.")
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:  # half a character, which JSON can say
+        raise _Nonsense(f"{name} has a text that isn't Unicode.") from None
+    return texts
+
+
+def _cursor(said: dict[str, Any]) -> Position | None:
+    text = said.get("last_event_id")
+    if text is None or text == "":
+        return None
+    if not isinstance(text, str):
+        raise _Nonsense("last_event_id is a text.")
+    try:
+        return wire.parse_cursor(text)
+    except InvalidCursor:
+        return UNREADABLE
