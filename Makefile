@@ -8,7 +8,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo test lint style types layers fix check constraints screenshot system clean
+.PHONY: help install demo test lint style types layers fix check bench constraints screenshot system clean
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -23,9 +23,9 @@ demo: .venv/demo  ## The demo on http://127.0.0.1:8000 (PORT=9000 for another po
 	  { echo "Port $(PORT) is taken; make demo PORT=9000 takes another." >&2; exit 1; }
 	@echo "Open http://127.0.0.1:$(PORT)/ and publish:"
 	@echo "curl -X POST http://127.0.0.1:$(PORT)/api/v1/groups/news.updates/data-changed -H 'Authorization: Bearer $${SSE_API_KEY:-demo-key}' -H 'Content-Type: application/json' -d '{\"data\":{\"headline\":\"Hello from curl\"}}'"
-	@$(BIN)/uvicorn project.asgi:application --host 127.0.0.1 --port $(PORT)
+	@$(BIN)/uvicorn project.asgi:application --host 127.0.0.1 --port $(PORT) --ws-per-message-deflate false
 
-test: .venv/dev system  ## The whole suite
+test: .venv/dev system tests/independent/node_modules  ## The whole suite
 	$(NPM) --silent run build
 	$(NPM) --silent test
 	PYTHONDEVMODE=1 $(BIN)/pytest --cov --cov-report=term --cov-fail-under=95
@@ -44,6 +44,9 @@ layers: .venv/dev
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
+bench: .venv/dev $(if $(filter-out 0,$(PEERS)),.venv/bench)  ## Measure the workloads; PEERS=1 also on what else is installed
+	$(BIN)/python -m tests.bench --json build/bench.json $(if $(filter-out 0,$(PEERS)),--peers)
+
 screenshot: .venv/dev system  ## The picture of the demo in the README
 	$(BIN)/python -m tests.browser.screenshot docs/demo.png
 
@@ -61,20 +64,26 @@ check:  ## All that decides what lands, with the time of each part
 constraints:  ## Pin what a fresh install gets today
 	rm -rf .venv && : > constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --editable '.[dev,bench]'
 	$(BIN)/pip freeze --exclude-editable > constraints.txt
-	touch .venv/dev .venv/demo
+	touch .venv/dev .venv/demo .venv/bench
+
+# Clients that are not ours; the tests see that our streams are good for them.
+tests/independent/node_modules: tests/independent/package-lock.json | .venv/dev
+	@$(NPM) --prefix ../$(@D) --silent ci --ignore-scripts
+	@touch $@
 
 # Playwright's own Node.js needs libatomic, which a bare Debian does not have.
 system: .venv/dev
-	@ready() { { test -n "$$CHROMIUM" || command -v chromium; } && $(BIN)/playwright --version; } >/dev/null 2>&1; \
+	@ready() { { test -n "$$CHROMIUM" || command -v chromium; } && $(BIN)/playwright --version && \
+	  PATH="$$PATH:/usr/sbin" command -v nginx; } >/dev/null 2>&1; \
 	ready || { test "$$(id -u)" = 0 && command -v apt-get && apt-get update && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium libatomic1; } >/dev/null; \
-	ready || { echo "The browser tests need Chromium: install the packages chromium and libatomic1 (Ubuntu, where that is a snap: set CHROMIUM to a Chromium's path)." >&2; exit 1; }
+	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium libatomic1 nginx-light; } >/dev/null; \
+	ready || { echo "The tests need Chromium and nginx: install the packages chromium, libatomic1 and nginx-light (Ubuntu, where Chromium is a snap: set CHROMIUM to a Chromium's path)." >&2; exit 1; }
 
 # Installing builds the client too, with a Node.js of its own if there is none; what
 # works on the client needs one afterwards as well.
-.venv/demo .venv/dev: .venv/%: pyproject.toml constraints.txt $(CLIENT)
+.venv/demo .venv/dev .venv/bench: .venv/%: pyproject.toml constraints.txt $(CLIENT)
 	@echo "Installing what $* needs into .venv ..."
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install --quiet --editable '.[$*]'
@@ -82,4 +91,4 @@ system: .venv/dev
 	@touch $@
 
 clean:  ## Forget all that was built
-	rm -rf .venv db.sqlite3 dist static/dist static/dist.sha256 static/node_modules
+	rm -rf .venv db.sqlite3 dist static/dist static/dist.sha256 static/node_modules tests/independent/node_modules

@@ -52,15 +52,25 @@ def npm(static: Path, arguments: Sequence[str]) -> int:
             f"Install Node.js {OLDEST_NODE} or newer with npm, or run: "
             f"pip install '{NODE_PACKAGE}'"
         )
-    path = [str(Path(found[0]).parent), os.environ.get("PATH", os.defpath)]
     env = os.environ | {
-        "PATH": os.pathsep.join(path),
+        "PATH": _path_with(found[0]),
         # For machines with a certificate authority of their own, as pip has it.
         "NODE_USE_SYSTEM_CA": "1",
     }
     return subprocess.run(
         [*found, *arguments], cwd=static, env=env, check=False
     ).returncode
+
+
+def node() -> str | None:
+    """Return the path of the Node.js that npm runs with, if there is one."""
+    found = _npm_on_path() or _npm_from_package()
+    return shutil.which("node", path=_path_with(found[0])) if found else None
+
+
+def _path_with(program: str) -> str:
+    folders = [str(Path(program).parent), os.environ.get("PATH", os.defpath)]
+    return os.pathsep.join(folders)
 
 
 def _is_fresh(static: Path) -> bool:

@@ -1,199 +1,121 @@
-"""Measures fan-out: many subscribers of one group, events one by one and 16 at once.
-
-    python -m tests.bench.fanout
-
-starts the project, the plain server of `queues.py` and, where it is installed, nginx
-with nchan (Debian: nginx-light, libnginx-mod-nchan) in turn, each on one core with the
-load on the other, three times, and prints the medians and ratios. Loopback only; takes
-about two minutes.
-"""
+"""The workloads of fan-out: one event to many, many groups, slow clients."""
 
 from __future__ import annotations
 
-import json
-import os
-import selectors
-import socket
-import statistics
-import subprocess
-import sys
-import time
-from collections import deque
-from contextlib import closing
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Sequence
+from typing import Final
 
-ROOT = Path(__file__).parent.parent.parent
-SUBSCRIBERS = 1000
-EVENTS = {1: 200, 16: 1600}
-"""How many events are published, by how many are under way at a time."""
-ROUNDS = 3
-SERVERS = ["project.asgi:application", "tests.bench.queues:application"]
-GROUP = "/sse/groups/news.updates"
-PUBLISH = "/api/v1/groups/news.updates/data-changed"
-MARK = b'"headline"'
-NCHAN = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
-NGINX = f"""
-load_module {NCHAN};
-daemon off;
-worker_processes 1;
-pid nginx.pid;
-error_log stderr error;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off;
-  keepalive_requests 1000000;
-  client_body_temp_path body;
-  server {{
-    listen 127.0.0.1:PORT;
-    location = {GROUP} {{
-      nchan_subscriber eventsource;
-      nchan_channel_id bench;
-    }}
-    location = {PUBLISH} {{
-      nchan_publisher;
-      nchan_channel_id bench;
-      nchan_message_buffer_length 1000;
-    }}
-  }}
-}}
-"""
+from tests.bench import marks
+from tests.bench.load import Failed, Load, Run
+from tests.bench.ours import GROUP, is_open, is_ours
+from tests.bench.requests import publishing, subscribing
+from tests.bench.results import Measure, percentiles
+from tests.bench.server import Running, running
+from tests.bench.target import Target
+
+SUBSCRIBERS: Final = 1000
+EVENTS: Final = 300
+EVENTS_AT_ONCE: Final = 1600
+"""Five times as many: they take a fifth of the time."""
+AT_ONCE: Final = 16
+WARM_UP: Final = 20
+"""Events: few enough that the slowest has delivered them before it is measured."""
+STALLED: Final = 10
+LARGE: Final = 2000
+"""Bytes of a payload that is soon more than what may wait for a client."""
+FILLER: Final = "news.filler"
+FILLING: Final = 50_000
+"""Bytes of a payload that fills the system's buffers, which take up to 4 MiB."""
 
 
-class Load:
-    """Subscribers and publishers on one selector, which is all it does."""
-
-    def __init__(self, port: int, publishers: int) -> None:
-        self._selector = selectors.EpollSelector()
-        self.delivered = 0
-        self._tails: dict[int, bytes] = {}
-        head = f"GET {GROUP} HTTP/1.1\r\nHost: 127.0.0.1\r\n".encode()
-        head += b"Accept: text/event-stream\r\n\r\n"
-        self._streams = [self._connect(port, head) for _ in range(SUBSCRIBERS)]
-        self._idle = deque(self._connect(port, b"") for _ in range(publishers))
-        self._one_by_one = publishers == 1
-        self._fds = {publisher.fileno() for publisher in self._idle}
-        body = json.dumps({"data": {"headline": "x" * 60}}).encode()
-        self._request = (
-            f"POST {PUBLISH} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            "Authorization: Bearer bench\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        ).encode() + body
-
-    def _connect(self, port: int, head: bytes) -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", port))
-        connection.sendall(head)
-        connection.setblocking(False)
-        self._selector.register(connection, selectors.EVENT_READ)
-        return connection
-
-    def settle(self) -> None:
-        """Read until nothing has come for a while."""
-        while self._read(0.5):
-            pass
-
-    def run(self, events: int) -> float:
-        """Publish events, each publisher one at a time; return the seconds it took."""
-        wanted, sent = self.delivered, 0
-        last = self.delivered + events * SUBSCRIBERS
-        start = time.perf_counter()
-        while self.delivered < last:
-            while self._idle and sent < events:
-                if self._one_by_one and self.delivered < wanted:
-                    break  # the next event waits until all have had this one
-                self._idle.popleft().sendall(self._request)
-                sent += 1
-                wanted += SUBSCRIBERS
-            self._read(10)
-            assert time.perf_counter() - start < 60, "the server is too slow or loses"
-        return time.perf_counter() - start
-
-    def _read(self, timeout: float) -> int:
-        ready = self._selector.select(timeout)
-        for key, _ in ready:
-            connection = key.fileobj
-            assert isinstance(connection, socket.socket)
-            data = connection.recv(65536)
-            assert data, "the server has hung up"
-            if key.fd in self._fds:
-                self._idle.append(connection)
-            else:
-                data = self._tails.get(key.fd, b"") + data
-                self.delivered += data.count(MARK)
-                self._tails[key.fd] = data[-len(MARK) + 1 :]
-        return len(ready)
-
-    def close(self) -> None:
-        for key in list(self._selector.get_map().values()):
-            assert isinstance(key.fileobj, socket.socket)
-            key.fileobj.close()
-        self._selector.close()
+def one_by_one(target: Target) -> Measure:
+    """W1, and with other targets W9 and W11: the next when all have had this one."""
+    return _measure(target, [target.subscribe] * SUBSCRIBERS, EVENTS)
 
 
-def measure(server: str, publishers: int, folder: Path) -> float:
-    """Return deliveries a second of a server that is started for this."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
-    environment = os.environ | {"SSE_API_KEY": "bench", "DEBUG": "0", "SECRET_KEY": "x"}
-    environment["ALLOWED_HOSTS"] = "127.0.0.1"
-    process = subprocess.Popen(
-        ["taskset", "-c", "0", *_command(server, port, folder)],
-        cwd=ROOT,
-        env=environment,
-    )
-    try:
-        deadline = time.monotonic() + 20
-        while not _accepts(port):
-            assert time.monotonic() < deadline, f"{server} does not start"
-            time.sleep(0.05)
-        load = Load(port, publishers)
-        load.settle()
-        load.run(EVENTS[publishers] // 10)
-        seconds = load.run(EVENTS[publishers])
-        load.close()
-        return EVENTS[publishers] * SUBSCRIBERS / seconds
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=2)
-        except subprocess.TimeoutExpired:  # the plain server waits for its streams
-            process.kill()
-            process.wait()
+def at_once(target: Target) -> Measure:
+    """W2: several publishers, each with one request at a time."""
+    addresses = [target.subscribe] * SUBSCRIBERS
+    return _measure(target, addresses, EVENTS_AT_ONCE, in_flight=AT_ONCE)
 
 
-def _accepts(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
+def many_groups(target: Target) -> Measure:
+    """W3: each has a group of its own, and every publish is one event to each."""
+    addresses = [f"/sse/groups/news.{number}" for number in range(SUBSCRIBERS)]
+    return _measure(target, addresses, EVENTS)
 
 
-def _command(server: str, port: int, folder: Path) -> list[str]:
-    if server != "nchan":
-        options = ["--log-level", "warning", "--no-access-log"]
-        options += ["--timeout-keep-alive", "60", "--port", str(port)]
-        return [sys.executable, "-m", "uvicorn", server, *options]
-    configuration = folder / "nginx.conf"
-    configuration.write_text(NGINX.replace("PORT", str(port)))
-    return ["nginx", "-p", str(folder), "-c", str(configuration)]
+def all_reading(target: Target) -> Measure:
+    """W10's measure to compare with: W1 with larger events; the value is the p99."""
+    return _p99(target, stalled=0)
 
 
-def main() -> None:
-    os.sched_setaffinity(0, {1})
-    servers = SERVERS + (["nchan"] if NCHAN.exists() else [])
-    with TemporaryDirectory() as folder:
-        for publishers in EVENTS:
-            rates: dict[str, list[float]] = {server: [] for server in servers}
-            for _ in range(ROUNDS):
-                for server in servers:
-                    rates[server].append(measure(server, publishers, Path(folder)))
-            ours = statistics.median(rates[SERVERS[0]])
-            for server in servers:
-                rate = statistics.median(rates[server])
-                print(f"{publishers:2} in flight  {server:32}", end="")
-                print(f"{rate:>10,.0f}/s  ours is {ours / rate:.2f} x")
+def some_stalled(target: Target) -> Measure:
+    """W10: the same, with as many more clients that don't read as 1 %."""
+    return _p99(target, stalled=STALLED)
 
 
-if __name__ == "__main__":
-    main()
+def _measure(
+    target: Target, addresses: Sequence[str], events: int, in_flight: int = 1
+) -> Measure:
+    with running(target) as server, Load(server.port) as load:
+        _subscribe(load, server, addresses)
+        _run(load, server, WARM_UP, in_flight)
+        load.settle(0.1)
+        run = _run(load, server, events, in_flight)
+    rate = run.delivered / run.seconds
+    return Measure(rate, run.busy, percentiles(run.latencies), _facts(run))
+
+
+def _p99(target: Target, *, stalled: int) -> Measure:
+    with running(target) as server, Load(server.port) as load:
+        _subscribe(load, server, [target.subscribe] * SUBSCRIBERS)
+        _run(load, server, WARM_UP, size=LARGE)
+        before = server.memory
+        if stalled:
+            address = f"/sse/stream?group={GROUP}&group={FILLER}"
+            load.stall([subscribing(target, server.port, address)] * stalled)
+            _fill(load, server)
+        run = _run(load, server, EVENTS, size=LARGE)
+        grown = (server.memory - before) / 1024
+    latencies = percentiles(run.latencies)
+    facts = {"KiB grown": round(grown)} | _facts(run)
+    return Measure(latencies[1], run.busy, latencies, facts)
+
+
+def _fill(load: Load, server: Running) -> None:
+    """Publish to those who don't read alone until the system takes no more."""
+    address = f"/api/v1/groups/{FILLER}/data-changed"
+    content = {"data": {"headline": "x" * FILLING}}
+    for _ in range(40):
+        before = load.unread
+        for _ in range(8):
+            server.post(address, content)
+        if load.unread == before:
+            return
+    raise Failed("The buffers of those who don't read are still not full.")
+
+
+def _subscribe(load: Load, server: Running, addresses: Sequence[str]) -> None:
+    target = server.target
+    ready = is_open if is_ours(target) else has_head
+    load.gather([subscribing(target, server.port, one) for one in addresses], ready)
+    load.settle()
+
+
+def _run(
+    load: Load, server: Running, events: int, in_flight: int = 1, size: int = 100
+) -> Run:
+    def publish() -> bytes:
+        return publishing(server.target, server.port, marks.text(size))
+
+    return load.run(publish, events, each=SUBSCRIBERS, in_flight=in_flight)
+
+
+def _facts(run: Run) -> dict[str, float]:
+    return {"not delivered in time": run.missing} if run.missing else {}
+
+
+def has_head(data: bytearray) -> bool:
+    """Whether the head of an answer has come: all that some servers send at first."""
+    return b"\r\n\r\n" in data
