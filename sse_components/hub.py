@@ -15,11 +15,14 @@ from sse_components.brokers.base import Broker
 from sse_components.errors import BrokerUnavailable
 from sse_components.events import Position
 from sse_components.hearing import Group, Hearing
+from sse_components.patience import Patience
 from sse_components.replay import Greeting, Replay
 from sse_components.subscriber import MAX_PENDING, NEVER, Subscriber, Transport
 from sse_components.wire import Farewell, Frame
 
 STUCK_SECONDS = 30
+GATHERED_BYTES = MAX_PENDING // 4
+"""Over so many, events wait for no others."""
 RETRY_MILLISECONDS = (500, 3000)
 """Over which ended streams are told to come back."""
 
@@ -43,6 +46,12 @@ class Hub:
         self._rotate = rotate
         self._subscribers: set[Subscriber] = set()
         self._dirty: list[Subscriber] = []
+        self._patience = Patience()
+        self._waiting: asyncio.TimerHandle | None = None
+        """For what is to be written with what is there."""
+        self._events = 0
+        self._gathered = 0
+        """Bytes of the events that are there, each once."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening: asyncio.Task[None] | None = None
         self._draining = False
@@ -73,6 +82,8 @@ class Hub:
     async def close(self) -> None:
         """Cut what is still open and stop to hear."""
         self._closing = True
+        if self._waiting:
+            self._waiting.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -200,6 +211,8 @@ class Hub:
 
     def tell(self, group: Group, seq: int, frame: Frame) -> None:
         size = len(frame.sse)
+        self._events += 1
+        self._gathered += size
         for subscriber in group.subscribers:
             if seq > subscriber.after:
                 subscriber.after = seq
@@ -211,10 +224,29 @@ class Hub:
                     subscriber.overflow()
 
     def flush(self) -> None:
+        if self._waiting is None:
+            self._write_or_wait()
+        elif self._gathered > GATHERED_BYTES:
+            self._waiting.cancel()
+            self._patience.stop(self._events)
+            self._write()
+
+    def _write_or_wait(self) -> None:
+        pause = self._patience.pause(time.monotonic(), len(self._dirty), self._events)
+        if pause:
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.call_later(pause, self._write_or_wait)
+        else:
+            self._write()
+
+    def _write(self) -> None:
+        self._waiting = None
+        self._gathered = self._events = 0
         now = time.monotonic()
         dirty, self._dirty = self._dirty, []
         for subscriber in dirty:
             subscriber.flush(now)
+        self._patience.wrote(time.monotonic() - now)
 
     def reset(self, lost: Mapping[Group, int], present: Position) -> None:
         losers: dict[Subscriber, set[str]] = {}

@@ -35,6 +35,9 @@ logger = logging.getLogger("sse_components.stream")
 class Transport(Protocol):
     """How frames get to a client."""
 
+    def write_now(self, frames: Sequence[Frame]) -> bool:
+        """Write frames if that needs no waiting; otherwise nothing is written."""
+
     def write(self, frames: Sequence[Frame]) -> Coroutine[Any, Any, None]:
         """Write frames; waits while the connection is full. OSError: it is gone."""
 
@@ -162,7 +165,14 @@ class Subscriber:
         if self.after == NEVER:
             self._take_over(None)
         elif self.pending:
-            self._drive(self._transport.write(self._take()))
+            frames = self._take()
+            try:
+                if self._transport.write_now(frames):
+                    return
+            except Exception as error:
+                self._fail(error)
+                return
+            self._drive(self._transport.write(frames))
 
     def claim_keep_alive(self, now: float, seconds: float) -> bool:
         """Whether a keep-alive is due: the early one, which is due once, or silence."""

@@ -13,7 +13,8 @@ from sse_components.brokers.memory import MemoryBroker, MemoryFeed
 from sse_components.errors import BrokerUnavailable
 from sse_components.events import Draft, Position
 from sse_components.hearing import LINGER_SECONDS, RING_MICROSECONDS
-from sse_components.hub import STUCK_SECONDS, Hub
+from sse_components.hub import GATHERED_BYTES, STUCK_SECONDS, Hub
+from sse_components.patience import MANY
 from sse_components.replay import PAGE_EVENTS
 from sse_components.ring import MAX_FRAMES
 from sse_components.subscriber import MAX_PENDING, Subscriber
@@ -620,3 +621,52 @@ async def test_closing_the_hub_cuts_what_is_open() -> None:
     await world.hub.close()
     assert transport.aborted
     assert world.hub.connections == 0
+
+
+# Company
+
+
+async def _crowd(world: World) -> list[Recorder]:
+    return [(await world.open("news.a"))[0] for _ in range(MANY)]
+
+
+async def test_a_large_fan_out_is_written_together_with_what_comes_at_once(
+    world: World,
+) -> None:
+    crowd = await _crowd(world)
+    await world.settle()
+    before = [recorder.writes for recorder in crowd]
+    published = []
+    for _ in range(8):
+        published += [str(position) for position in world.broker.put("news.a")]
+        await world.settle()
+    await crowd[-1].until(lambda: len(_ids(crowd[-1])) == 8)
+    for recorder, writes in zip(crowd, before, strict=True):
+        assert _ids(recorder) == published
+        assert recorder.writes - writes <= 2
+
+
+async def test_what_is_too_much_to_wait_with_is_written_at_once(world: World) -> None:
+    crowd = await _crowd(world)
+    await world.settle()
+    world.broker.put("news.a")
+    await world.settle()
+    assert _ids(crowd[0]) == []
+    for _ in range(3):
+        world.broker.put("news.a", size=GATHERED_BYTES // 2)
+        await world.settle()
+    assert len(_ids(crowd[0])) >= 3
+    await crowd[-1].until(lambda: len(_ids(crowd[-1])) == 4)
+
+
+async def test_what_waits_for_company_is_sent_before_a_stream_ends(
+    world: World,
+) -> None:
+    crowd = await _crowd(world)
+    await world.settle()
+    (position,) = world.broker.put("news.a")
+    await world.settle()
+    assert _ids(crowd[0]) == []
+    await world.hub.drain(0)
+    assert _ids(crowd[0]) == [str(position)]
+    assert crowd[0].types[-1] == "stream-close"

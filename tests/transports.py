@@ -25,6 +25,9 @@ class Recorder:
         self.error: Exception | None = None
         self._wrote = asyncio.Event()
 
+    def write_now(self, frames: Sequence[Frame]) -> bool:
+        return False
+
     async def write(self, frames: Sequence[Frame]) -> None:
         await self._pass()
         self.writes += 1
