@@ -389,10 +389,11 @@ class Hearing:
             for group in fresh:
                 group.heard = self._joining
         tasks = {group.heard for group in groups if group.heard}
-        # Waiting like this leaves them to the others if we are cancelled.
-        _, late = await asyncio.wait(tasks, timeout=HEAR_SECONDS) if tasks else (0, 0)
-        if late:
-            raise BrokerUnavailable("The groups can't be heard in time.")
+        if unheard := [task for task in tasks if not task.done()]:
+            # Waiting like this leaves them to the others if we are cancelled.
+            _, late = await asyncio.wait(unheard, timeout=HEAR_SECONDS)
+            if late:
+                raise BrokerUnavailable("The groups can't be heard in time.")
         for task in tasks:
             if task.cancelled():
                 raise BrokerUnavailable("The hub has given up.")

@@ -14,6 +14,7 @@ from sse_components.admission import Ended, Opening, decide
 from sse_components.body import Body, ClientGone
 from sse_components.hub import Hub
 from sse_components.requests import Receive, Request, Scope, Send
+from sse_components.subscriber import Subscriber
 
 Header = tuple[bytes, bytes]
 
@@ -49,7 +50,9 @@ async def stream(
             return
         try:
             opening = await decide(hub, place, request, group)
-            await _serve(hub, opening, body, receive)
+            opened = _open(hub, opening, body)
+            del request, opening  # they would stay for as long as the stream
+            await _serve(hub, *await opened, receive)
         except Ended as ended:
             await body.end(ended.frame)
         finally:
@@ -93,11 +96,17 @@ def _admit(request: Request) -> list[Header]:
     return cors
 
 
-async def _serve(hub: Hub, opening: Opening, body: Body, receive: Receive) -> None:
+async def _open(hub: Hub, opening: Opening, body: Body) -> tuple[str, Subscriber]:
+    """Return the connection's name and its end of the hub."""
     connection = secrets.token_urlsafe(9)
-    greeting = opening.greeting(connection)
     logger.info("Opened %s with %s groups", connection, len(opening.allowed))
-    subscriber = await hub.open(body, opening.allowed, opening.cursor, greeting)
+    greeting = opening.greeting(connection)
+    return connection, await hub.open(body, opening.allowed, opening.cursor, greeting)
+
+
+async def _serve(
+    hub: Hub, connection: str, subscriber: Subscriber, receive: Receive
+) -> None:
     try:
         while (await receive())["type"] != "http.disconnect":
             pass
