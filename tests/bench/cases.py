@@ -19,7 +19,6 @@ OVER_PEERS: Final[dict[str, dict[str, float]]] = {
 """What the ratio to a peer is to be, by workload and the beginning of its name."""
 
 W1 = ("W1", OURS.name)
-_one_group = inside(1, 1)
 _many_groups = inside(fanout.SUBSCRIBERS, fanout.SUBSCRIBERS)
 
 
@@ -46,7 +45,15 @@ def cases(peers: Sequence[Target]) -> list[Case]:
             goal=_ratio(0.5, "W1"),
         ),
         *_beside(peers, "W2", DELIVERIES, fanout.at_once),
-        *_inside(),
+        Case(
+            "W3",
+            _many_groups.name,
+            DELIVERIES,
+            _many_groups,
+            fanout.many_groups,
+            W1,
+            goal=_ratio(0.5, "W1"),
+        ),
         *_slow_clients(),
         *_beside(
             peers,
@@ -112,19 +119,6 @@ def _beside(
         if not any(_is(peer, name) for peer in peers):
             over = _over(bound, name)
             yield Case(workload, name, unit, None, measure, base, True, over)
-
-
-def _inside() -> Iterator[Case]:
-    yield Case("W3", _one_group.name, DELIVERIES, _one_group, fanout.one_by_one)
-    yield Case(
-        "W3",
-        _many_groups.name,
-        DELIVERIES,
-        _many_groups,
-        fanout.many_groups,
-        ("W3", _one_group.name),
-        goal=_ratio(0.5, "1 group"),
-    )
 
 
 def _slow_clients() -> Iterator[Case]:

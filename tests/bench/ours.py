@@ -72,10 +72,9 @@ def inside(groups: int, count: int) -> Target:
     def publish(text: str) -> tuple[str, bytes]:
         return f"/bench/publish?count={count}&groups={groups}", text.encode()
 
-    plural = f"{groups:,} groups" if groups > 1 else "1 group"
     return replace(
         OURS,
-        name=f"ours, inside, {plural}",
+        name=f"ours, inside, {groups:,} groups",
         command=_command("tests.bench.inside:application"),
         subscribe="/sse/groups/news.0",
         publish=publish,

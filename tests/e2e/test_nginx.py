@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, closing, suppress
+
+import httpx
+import pytest
+from httpx_sse import ServerSentEvent, aconnect_sse
+
+from tests.servers import Server, wait_until
+
+# Debian has it in /usr/sbin, which is on the PATH of root alone.
+NGINX = shutil.which(
+    "nginx", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
+)
+TARGET = "/sse/groups/news.updates"
+SECONDS = 10
+AT_ONCE = 1
+"""Ten times what A64 allows, because the machine may be busy."""
+
+CONFIGURATION = """
+daemon off;
+master_process off;
+pid nginx.pid;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path client_body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    gzip on;
+    gzip_types text/event-stream;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass {url};
+        }}
+        location /recommended/ {{
+            proxy_pass {url}/;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_buffering off;
+            proxy_read_timeout 75s;
+        }}
+        location /ignorant/ {{
+            proxy_pass {url}/;
+            proxy_ignore_headers X-Accel-Buffering;
+        }}
+    }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One with a keep-alive in every second."""
+    server = Server(
+        tmp_path_factory.mktemp("server"),
+        environment={"SETTINGS": '{"KEEP_ALIVE_SECONDS": 1}'},
+        application="tests.e2e.redis.site:application",
+    )
+    server.start()
+    yield server
+    assert server.stop() == 0
+    assert "Traceback" not in server.log
+
+
+@pytest.fixture(scope="module")
+def nginx(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Iterator[str]:
+    """The address of an nginx before the server."""
+    if NGINX is None:
+        message = "There is no nginx; Debian's package nginx-light has it."
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    folder = tmp_path_factory.mktemp("nginx")
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    configuration = CONFIGURATION.format(port=port, url=server.url)
+    (folder / "nginx.conf").write_text(configuration)
+    process = subprocess.Popen(
+        [NGINX, "-p", folder, "-c", "nginx.conf", "-e", "error.log"]
+    )
+    try:
+        wait_until(lambda: process.poll() is not None or _accepts(port))
+        assert process.poll() is None, (folder / "error.log").read_text()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(SECONDS)
+    assert "[error]" not in (folder / "error.log").read_text()
+
+
+class Frames:
+    """What comes of a stream."""
+
+    def __init__(self, frames: AsyncIterator[ServerSentEvent]) -> None:
+        self._frames = frames
+
+    async def next(self, type: str, seconds: float = SECONDS) -> ServerSentEvent:
+        async with asyncio.timeout(seconds):
+            async for frame in self._frames:
+                if frame.event == type:
+                    return frame
+        raise EOFError
+
+
+@asynccontextmanager
+async def follow(url: str, encoding: str = "gzip") -> AsyncIterator[Frames]:
+    """Open a stream; return when the head of its answer has come."""
+    headers = {"Accept-Encoding": encoding}
+    async with (
+        httpx.AsyncClient(timeout=SECONDS) as client,
+        aconnect_sse(client, "GET", url, headers=headers) as source,
+        aclosing(source.aiter_sse()) as frames,
+    ):
+        yield Frames(frames)
+
+
+async def publish(server: Server) -> str:
+    async with httpx.AsyncClient(headers=server.headers) as client:
+        url = f"{server.url}/api/v1/groups/news.updates/data-changed"
+        answer = await client.post(url, json={"data": {"headline": "Hello"}})
+    assert answer.status_code == 202
+    id: str = answer.json()["id"]
+    return id
+
+
+# A64
+@pytest.mark.parametrize("location", ["", "/recommended"])
+async def test_nginx_passes_each_frame_on_at_once(
+    location: str, nginx: str, server: Server
+) -> None:
+    start = time.monotonic()
+    async with follow(nginx + location + TARGET) as frames:
+        await frames.next("stream-open")
+        assert time.monotonic() - start < AT_ONCE
+        for _ in range(2):
+            await frames.next("keep-alive")
+            id = await publish(server)
+            event = await frames.next("component.data_changed", AT_ONCE)
+            assert event.id == id
+
+
+# Were it not for X-Accel-Buffering, the test above would fail.
+async def test_the_same_nginx_holds_back_what_it_compresses_without_the_header(
+    nginx: str, server: Server
+) -> None:
+    async def first_frame() -> None:
+        async with follow(f"{nginx}/ignorant{TARGET}") as frames:
+            await frames.next("stream-open")
+
+    held = asyncio.create_task(first_frame())
+    try:
+        async with follow(f"{nginx}/ignorant{TARGET}", "identity") as frames:
+            await publish(server)
+            await frames.next("component.data_changed")
+            await frames.next("keep-alive")
+        assert not held.done()
+    finally:
+        held.cancel()
+        with suppress(asyncio.CancelledError):
+            await held
+
+
+def _accepts(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1):
+            return True
+    except OSError:
+        return False
