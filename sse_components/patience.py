@@ -4,7 +4,7 @@ from __future__ import annotations
 
 MANY = 256
 """Connections from which on writing takes long enough to think about it."""
-GAP_SECONDS = 0.003
+GAP_SECONDS = 0.005
 """If nothing more has come for so long, nothing more is waited for."""
 MOST_SECONDS = 0.02
 MOST_ATTEMPTS_BETWEEN = 64

@@ -11,6 +11,9 @@ The broker is the embedded one, whose feeds are interrupted too, or a real Redis
 loses its memory and its connections while streams are open, with a broker object for
 each server as in two processes.
 
+Streams whose groups change while they go on have tests of their own, so that what holds
+for the others is looked at as strictly as before.
+
 The faults at the end are those that an engine like this is known to have; each must
 be found.
 """
@@ -38,8 +41,10 @@ from sse_components.brokers.memory import MemoryBroker, MemoryFeed
 from sse_components.brokers.redis import RedisBroker
 from sse_components.errors import BrokerUnavailable
 from sse_components.events import Draft, Position, matches
+from sse_components.hearing import Group
 from sse_components.hub import Hub
-from sse_components.subscriber import Subscriber
+from sse_components.replay import Replay
+from sse_components.subscriber import NEVER, Subscriber
 from sse_components.wire import Frame
 from tests.brokers.conftest import CLOCK
 from tests.redis_servers import RedisServer
@@ -50,6 +55,7 @@ SUBSCRIPTIONS = [["a.1"], ["a.1", "b"], ["a.*"], ["a.*", "a.1", "b"], ["b", "a.2
 GROUPS = ["a.1", "a.2", "b"]
 LARGE = b'"' + b"x" * 60_000 + b'"'
 EXAMPLES = int(os.environ.get("EXAMPLES", "2000"))
+EXAMPLES_OF_CHANGES = EXAMPLES * 3 // 20
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]
 """Not `explain`, which traces every line."""
 IDLE_TURNS = 12
@@ -100,6 +106,10 @@ class Client:
 
     async def end(self, frame: Frame) -> None:
         await self.write([frame])
+
+    def connected(self) -> None:
+        """Note that it asks for a stream."""
+        self.complete = False
 
     def abort(self) -> None:
         self.deaf_after = 0
@@ -156,6 +166,256 @@ class Client:
         return position.seq <= self.cursor.seq
 
 
+@dataclass
+class Term:
+    """A client's having a group. Numbers are of entries of the log."""
+
+    since: int
+    """From which on it must have been told."""
+    least: int
+    """From which on it may be told on this connection, at the earliest."""
+    sure: int
+    """From which on it surely is. In between, only the server knows."""
+    had: set[int] = field(default_factory=set)
+    again: set[int] = field(default_factory=set)
+    """What it has had and gets once more, because it came back with an old cursor."""
+    spare: set[int] = field(default_factory=set)
+    """What it may be told once more."""
+
+    def take(self, entry: int) -> bool:
+        """Return whether it is right to be told, and no repetition."""
+        if entry in self.had:
+            for repeated in (self.again, self.spare):
+                if entry in repeated:
+                    repeated.remove(entry)
+                    return True
+            return False
+        self.had.add(entry)
+        return True
+
+    def begin(self, entry: int) -> None:
+        """Go on with another connection, from an entry on."""
+        self.least = self.sure = entry
+        self.again = {one for one in self.again if one >= entry}
+        self.spare.clear()
+
+
+@dataclass
+class Change:
+    """What a client has said that it wants to hear besides."""
+
+    terms: dict[str, Term]
+    cursor: Position
+    """What it must be brought up to date from."""
+    resume: Position
+    """What to come back with until it is done."""
+    from_now: bool
+    answered: bool = False
+    last: int = -1
+    """The newest entry of those that were missed."""
+
+
+@dataclass
+class ChangingClient(Client):
+    """A page that takes up groups, and leaves them, while its stream goes on."""
+
+    terms: dict[str, Term] = field(default_factory=dict)
+    change: Change | None = None
+    leaving: dict[str, Term] = field(default_factory=dict)
+    """What it has said it wants no more, and hasn't been answered."""
+    errand: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        start = self.world.known(self.cursor)
+        self.terms = {name: Term(start, start, start) for name in self.names}
+
+    @property
+    def subscriber(self) -> Subscriber | None:
+        """What it can say something on, when it isn't saying something already."""
+        if self.errand and not self.errand.done():
+            return None
+        if self.opening and self.opening.done() and not self.change:
+            return self.opening.result()
+        return None
+
+    def subscribe(self, names: Collection[str], cursor: Position | None) -> None:
+        subscriber, hub = self.subscriber, self.hub
+        fresh = [name for name in names if name not in self.terms]
+        if not subscriber or not hub or not fresh:
+            return
+        start = self.world.known(cursor or hub.position)
+        end = len(self.world.log) if cursor is None else start
+        terms = {name: Term(end, start, end) for name in fresh}
+        for name, term in terms.items():
+            self._learn(name, term)
+        resume = self.world.older(cursor or self.cursor, self.cursor)
+        told = cursor or self.cursor
+        self.change = Change(terms, told, resume, from_now=cursor is None)
+        self.names = [*self.names, *fresh]
+        answer = [wire.subscription_response(name, "subscribed") for name in fresh]
+        self.errand = asyncio.create_task(
+            hub.subscribe(subscriber, fresh, cursor, answer)
+        )
+
+    def unsubscribe(self, names: Collection[str]) -> None:
+        subscriber, hub = self.subscriber, self.hub
+        left = [name for name in names if name in self.terms]
+        if not subscriber or not hub or not left:
+            return
+        self.leaving = {name: self.terms.pop(name) for name in left}
+        self.names = [name for name in self.names if name not in left]
+        answer = [wire.subscription_response(name, "unsubscribed") for name in left]
+        self.errand = asyncio.create_task(hub.unsubscribe(subscriber, left, answer))
+
+    def ping(self) -> None:
+        subscriber, hub = self.subscriber, self.hub
+        if subscriber and hub:
+            self.errand = asyncio.create_task(hub.pong(subscriber))
+
+    async def say_no_more(self) -> None:
+        """End what it was saying, when its connection has been forgotten."""
+        if self.errand:
+            _, late = await asyncio.wait([self.errand], timeout=5)
+            if late:
+                self.errand.cancel()
+                self.faults.append("an errand hangs")
+            elif error := self.errand.exception():
+                self.faults.append(f"an errand failed: {error!r}")
+            self.errand = None
+        self.leaving = {}
+        if self.change:
+            self.terms |= self.change.terms
+            self.cursor = self.change.resume
+            self.change = None
+            start = self.world.known(self.cursor)
+            for term in self.terms.values():
+                term.again |= {one for one in term.had if one >= start}
+
+    def connected(self) -> None:
+        super().connected()
+        start = self.world.known(self.cursor)
+        for term in self.terms.values():
+            term.begin(start)
+
+    def take(self, frame: Frame) -> None:
+        data = json.loads(frame.json)
+        match data["type"]:
+            case "subscription.response" if data["status"] == "unsubscribed":
+                self.leaving.pop(data["group"], None)
+            case "subscription.response":
+                self._answered()
+            case "stream-reset":
+                for name in data["groups"]:
+                    self._reset(name, data.get("id"))
+            case "keep-alive" if data.get("id"):
+                self.complete = True
+                self._done(wire.parse_cursor(data["id"]))
+            case "test":
+                self._event(wire.parse_cursor(data["id"]))
+                return
+        if data.get("id"):
+            self._advance(wire.parse_cursor(data["id"]))
+
+    def check_reset(self, name: str) -> None:
+        change, cursor = self.change, self.cursor
+        if change and name in change.terms:
+            self.cursor = change.cursor
+        super().check_reset(name)
+        self.cursor = cursor
+
+    def check(self) -> None:
+        assert not self.faults, self.faults
+        assert self.complete, "never told that it is complete"
+        assert not self.change, "never told that it is complete again"
+        assert not self.leaving, "never answered"
+        for name, term in self.terms.items():
+            wanted = {
+                entry
+                for entry, (_, group) in enumerate(self.world.log)
+                if entry >= term.since and matches(name, group)
+            }
+            missed = sorted(wanted - term.had)
+            assert not missed, f"{name}: entries {missed} of the log never came"
+
+    def _learn(self, name: str, term: Term) -> None:
+        """Note what it has of a group, on this connection, because of another."""
+        for other, had in self.terms.items():
+            for entry in had.had - had.again:
+                group = self.world.log[entry][1]
+                if entry < had.least or not matches(name, group):
+                    continue
+                assert matches(other, group)
+                term.had.add(entry)
+                if entry < had.sure or entry in had.spare:
+                    term.spare.add(entry)
+
+    def _answered(self) -> None:
+        if not self.change:
+            self.faults.append("an answer to nothing")
+        elif not self.change.answered:
+            self.change.answered = True
+            if self.change.from_now:
+                for term in self.change.terms.values():
+                    term.since = term.sure = len(self.world.log)
+
+    def _reset(self, name: str, id: str | None) -> None:
+        changing = self.change.terms if self.change else {}
+        term = self.terms.get(name) or changing.get(name)
+        if term:
+            self.check_reset(name)
+            term.since = term.sure = len(self.world.log)
+            if id:
+                term.least = term.sure = self.world.known(wire.parse_cursor(id))
+        elif name not in self.leaving:
+            self.faults.append(f"{name} was reset, which it hasn't")
+
+    def _done(self, position: Position) -> None:
+        if self.change and self.change.answered:
+            if self.world.known(position) <= self.change.last:
+                self.faults.append("done before what was missed")
+            self.terms |= self.change.terms
+            self.change = None
+
+    def _event(self, position: Position) -> None:
+        entry = self.world.places[position]
+        group = self.world.log[entry][1]
+        old = [term for name, term in self.terms.items() if matches(name, group)]
+        left = [term for name, term in self.leaving.items() if matches(name, group)]
+        changing = self.change.terms if self.change else {}
+        new = [
+            term
+            for name, term in changing.items()
+            if matches(name, group) and entry >= term.least
+        ]
+        sure = any(entry >= term.sure for term in old)
+        possible = any(entry >= term.least for term in [*old, *left])
+        if not (sure or possible or new):
+            self.faults.append(f"entry {entry} of {group} came, which it hasn't")
+        elif sure or not new:
+            self._advance(position)
+            self._credit(entry, [*old, *new])
+        elif not possible:
+            assert self.change
+            if entry <= self.change.last:
+                self.faults.append("what was missed isn't in order")
+            self.change.last = entry
+            self._credit(entry, new)
+        else:
+            for term in [*old, *new]:
+                term.take(entry)
+
+    def _credit(self, entry: int, terms: Sequence[Term]) -> None:
+        if not all([term.take(entry) for term in terms]):
+            self.faults.append(f"entry {entry} came twice")
+
+    def _advance(self, position: Position) -> None:
+        same = position.epoch == self.cursor.epoch
+        if same and position.seq < self.cursor.seq:
+            self.faults.append("an id went back")
+        self.cursor = position
+
+
 class Laboratory(Protocol):
     """Brokers whose time and troubles are the test's."""
 
@@ -187,6 +447,13 @@ class World:
     clients: list[Client] = field(default_factory=list)
     past_epochs: set[str] = field(default_factory=set)
     epoch: str = ""
+    make_client: Callable[[list[str], World, Position], Client] = Client
+    places: dict[Position, int] = field(default_factory=dict)
+    """Which entries of the log the events are."""
+    epochs: list[str] = field(default_factory=list)
+    """All there have been, ascending."""
+    seen: list[Position] = field(default_factory=list)
+    """Where a server was, after each step: what a page has that it rendered then."""
     brokers: list[Broker] = field(init=False)
     hubs: list[Hub] = field(init=False)
 
@@ -196,6 +463,7 @@ class World:
         for hub in self.hubs:
             await hub.start()
         self.epoch = (await self.brokers[0].position()).epoch
+        self.epochs.append(self.epoch)
 
     async def stop(self) -> None:
         for client in self.clients:
@@ -225,9 +493,39 @@ class World:
         # Without waiting: the log must know of an event before any client does.
         drafts = [Draft(group, "test", LARGE if large else b"1")] * count
         for one in self.brokers[count % 2].publish(drafts):
+            self.places[one.position] = len(self.log)
             self.log.append((one.position, group))
 
+    def known(self, position: Position) -> int:
+        """Return how many entries of the log are not after a position."""
+        age = self.age(position)
+        return sum(1 for one, _ in self.log if self.age(one) <= age)
+
+    def older(self, one: Position, other: Position) -> Position:
+        return min(one, other, key=self.age)
+
+    def age(self, position: Position) -> tuple[int, int]:
+        """Return what grows with time; of what never was, it is before everything."""
+        if position.epoch in self.epochs:
+            return self.epochs.index(position.epoch), position.seq
+        return -1, 0
+
+    def cursor(self, client: Client, age: int | str | None) -> Position | None:
+        """Return what a client says it has of groups that it takes up."""
+        match age:
+            case "fantasy":
+                return Position("fantasy", self.now)
+            case "present":
+                return client.cursor
+            case int():
+                return self.seen[-min(age, len(self.seen))] if self.seen else None
+        return None
+
     async def step(self, step: tuple[Any, ...]) -> None:
+        await self._step(step)
+        self.seen.append(self.hubs[len(self.seen) % 2].position)
+
+    async def _step(self, step: tuple[Any, ...]) -> None:
         match step:
             case ("publish", group, count, large):
                 self.publish(group, count, large=large)
@@ -247,11 +545,12 @@ class World:
                     self.past_epochs.add(self.epoch)
                     self.epoch = ""
                     self.epoch = (await self.brokers[0].position()).epoch
+                    self.epochs.append(self.epoch)
             case ("watermark", server):
                 await self.hubs[server]._hearing._feed.probe()
             case ("page", names, server):
                 cursor = self.hubs[server].position
-                self.clients.append(Client(names, self, cursor))
+                self.clients.append(self.make_client(names, self, cursor))
             case ("connect", which, server, frames):
                 if client := self.client(which):
                     await self.cut(client)
@@ -265,6 +564,18 @@ class World:
             case ("go on", which):
                 if client := self.client(which):
                     client.open_door.set()
+            case ("subscribe", which, names, age):
+                client = self.client(which)
+                if isinstance(client, ChangingClient):
+                    client.subscribe(names, self.cursor(client, age))
+            case ("unsubscribe", which, names):
+                client = self.client(which)
+                if isinstance(client, ChangingClient):
+                    client.unsubscribe(names)
+            case ("ping", which):
+                client = self.client(which)
+                if isinstance(client, ChangingClient):
+                    client.ping()
             case ("restart",):
                 await self.stop()
                 self.past_epochs.add(self.epoch)
@@ -276,7 +587,7 @@ class World:
     def connect(self, client: Client, server: int, frames: int | None) -> None:
         client.deaf_after = frames
         client.open_door.set()
-        client.complete = False
+        client.connected()
         hub = self.hubs[server]
 
         def greeting(id: Position | None) -> Frame:
@@ -301,6 +612,8 @@ class World:
         if client.opening and client.hub:
             await client.hub.leave(await client.opening)
             client.opening = None
+            if isinstance(client, ChangingClient):
+                await client.say_no_more()
 
 
 class EmbeddedLaboratory:
@@ -453,22 +766,19 @@ def _simulate(
     size: int,
     laboratory: Laboratory,
     greet: Callable[[Hub, Position | None], Position | None],
+    make_client: Callable[[list[str], World, Position], Client] = Client,
 ) -> None:
     # The loop's debug mode would make it five times as slow.
-    asyncio.run(_run(steps, size, laboratory, greet), debug=False)
+    world = World(size, laboratory, greet, make_client=make_client)
+    asyncio.run(_run(steps, world), debug=False)
 
 
-async def _run(
-    steps: list[tuple[Any, ...]],
-    size: int,
-    laboratory: Laboratory,
-    greet: Callable[[Hub, Position | None], Position | None],
-) -> None:
-    world = World(size, laboratory, greet)
+async def _run(steps: list[tuple[Any, ...]], world: World) -> None:
     await world.start()
     try:
         for step in steps:
             await world.step(step)
+        await _check_whole_streams(world)
         for number, client in enumerate(world.clients):
             await world.cut(client)
             world.connect(client, number % 2, None)
@@ -477,6 +787,30 @@ async def _run(
             client.check()
     finally:
         await world.stop()
+
+
+async def _check_whole_streams(world: World) -> None:
+    """Check those whose groups may have changed, before they begin anew."""
+    clients = [
+        client
+        for client in world.clients
+        if isinstance(client, ChangingClient)
+        and client.opening
+        and client.deaf_after is None
+    ]
+    if not clients:
+        return
+    for client in clients:
+        client.open_door.set()
+    await world.settle()
+    for client in clients:
+        if client.errand:
+            await asyncio.wait([client.errand], timeout=10)
+            assert client.errand.done(), "an errand hangs"
+    await world.settle()
+    for client in clients:
+        if client.opening and not client.opening.result().ended:
+            client.check()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -526,6 +860,26 @@ steps = st.builds(
 size = st.sampled_from([0, 1, 3, 10, 1000])
 
 
+some = st.sampled_from([["a.1"], ["a.2"], ["b"], ["a.*"], ["a.1", "b"], ["a.*", "a.1"]])
+age = st.sampled_from([None, "fantasy", "present", 1, 2, 5, 10, 20, 40])
+subscribe = st.tuples(st.just("subscribe"), which, some, age)
+unsubscribe = st.tuples(st.just("unsubscribe"), which, some)
+weights_of_changes = weights | {
+    subscribe: 8,
+    unsubscribe: 3,
+    st.tuples(st.just("ping"), which): 1,
+}
+step_of_changes = st.sampled_from(
+    [one for one, weight in weights_of_changes.items() for _ in range(weight)]
+)
+steps_of_changes = st.builds(
+    lambda pages, connects, rest: [*pages, *connects, *rest],
+    st.lists(page, min_size=1, max_size=3),
+    st.lists(connect, max_size=3),
+    st.lists(step_of_changes.flatmap(lambda one: one), min_size=15, max_size=60),
+)
+
+
 def _honest(hub: Hub, id: Position | None) -> Position | None:
     return id
 
@@ -566,6 +920,38 @@ def test_every_event_comes_once_and_in_order_or_its_group_is_reset_over_redis(
     redis_laboratory: RedisLaboratory, steps: list[tuple[Any, ...]], size: int
 ) -> None:
     _simulate(steps, size, redis_laboratory, _honest)
+
+
+# A57, A74
+@pytest.mark.timeout(600)
+@settings(
+    max_examples=EXAMPLES_OF_CHANGES,
+    phases=PHASES,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(steps_of_changes, size)
+def test_every_event_comes_once_while_groups_change(
+    steps: list[tuple[Any, ...]], size: int
+) -> None:
+    laboratory = EmbeddedLaboratory(InterruptedBroker)
+    _simulate(steps, size, laboratory, _honest, ChangingClient)
+
+
+# A57, A74
+@pytest.mark.timeout(1200)
+@settings(
+    max_examples=EXAMPLES_OF_CHANGES,
+    phases=PHASES,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.function_scoped_fixture,
+    ],
+)
+@given(steps_of_changes, size)
+def test_every_event_comes_once_while_groups_change_over_redis(
+    redis_laboratory: RedisLaboratory, steps: list[tuple[Any, ...]], size: int
+) -> None:
+    _simulate(steps, size, redis_laboratory, _honest, ChangingClient)
 
 
 class _NoHistoryIsComplete(InterruptedBroker):
