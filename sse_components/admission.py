@@ -15,7 +15,7 @@ from sse_components.groups import Subject, Visitor
 from sse_components.hub import Hub
 from sse_components.places import Place
 from sse_components.requests import Request
-from sse_components.wire import Farewell, Frame
+from sse_components.wire import Condition, Farewell, Frame
 
 RETRY = 2000
 """Milliseconds after which a native EventSource comes back."""
@@ -61,6 +61,17 @@ class Ended(Exception):
         self.frame = frame
 
 
+class Denied(Ended):
+    """What was asked for is refused, and would be again."""
+
+    def __init__(
+        self, condition: Condition, text: str, groups: Sequence[str] = ()
+    ) -> None:
+        super().__init__(wire.stream_error(condition, text, groups))
+        self.aside = wire.stream_error(condition, text, groups, ends=False)
+        """For a stream that goes on."""
+
+
 async def decide(
     hub: Hub,
     place: Place,
@@ -79,13 +90,13 @@ async def decide(
         raise Ended(hub.farewell("shutdown"))
     if request.is_too_long:
         text = "The query is longer than 64 KiB."
-        raise Ended(wire.stream_error("bad_request", text))
+        raise Denied("bad_request", text)
     asked = request.groups if group is None else [group]
     grants = granted(request, request.grants) if group is None else []
     rendered = [name for grant in grants for name in grant.groups]
     if len({*asked, *rendered}) > settings.max_groups:
         text = f"A stream carries at most {settings.max_groups} groups."
-        raise Ended(wire.stream_error("too_many_groups", text))
+        raise Denied("too_many_groups", text)
     is_page = group is None and not grants
     subject = await find_subject(hub, request, asked, is_page=is_page)
     user = _user(grants, subject)
@@ -104,7 +115,7 @@ async def decide(
     carried = list(dict.fromkeys([*automatic, *rendered, *allowed]))
     if not carried and (asked or not may_be_empty):
         text = "None of the groups asked for is allowed."
-        raise Ended(wire.stream_error("forbidden", text, denied))
+        raise Denied("forbidden", text, denied)
     expires = min((grant.expires for grant in grants), default=None)
     return Opening(carried, denied, request.cursor, expires, user, frozenset(automatic))
 
@@ -117,14 +128,14 @@ def granted(request: Request, texts: Sequence[str]) -> list[Grant]:
     try:
         grants = [runtime.grants().read(text) for text in texts]
     except GrantInvalid as error:
-        raise Ended(wire.stream_error("grant_expired", str(error))) from None
+        raise Denied("grant_expired", str(error)) from None
     cookie = request.cookies.get(COOKIE)
     if not all(grant.is_for(cookie) for grant in grants):
         text = "The grant is another browser's."
-        raise Ended(wire.stream_error("forbidden", text))
+        raise Denied("forbidden", text)
     if len({grant.user for grant in grants}) > 1:
         text = "The grants are of several users."
-        raise Ended(wire.stream_error("bad_request", text))
+        raise Denied("bad_request", text)
     return grants
 
 
@@ -139,7 +150,7 @@ async def find_subject(
         for key in keys:
             if integrator := groups.authenticate(key):
                 return integrator
-        raise Ended(wire.stream_error("forbidden", "The API key is not valid."))
+        raise Denied("forbidden", "The API key is not valid.")
     session_key = visitors.session_key(request.headers.get("cookie", ""))
     policy = runtime.policy()
     all_are_public = not is_page and all(policy.is_public(name) for name in asked)

@@ -23,7 +23,7 @@ class ClientGone(ConnectionError):
 class Body:
     """Writes frames as server-sent events; made in the task that serves the request."""
 
-    __slots__ = ("_connection", "_cycle", "_flow", "_send", "_task")
+    __slots__ = ("_connection", "_cycle", "_flow", "_protocol", "_send", "_task")
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -31,6 +31,7 @@ class Body:
         # What `send` is bound to is uvicorn's own affair; elsewhere there is none.
         self._cycle: Any = getattr(send, "__self__", None)
         self._connection: Any = getattr(self._cycle, "transport", None)
+        self._protocol: Any = self._connection and self._connection.get_protocol()
         self._flow: Any = None
 
     async def start(self, headers: list[tuple[bytes, bytes]]) -> None:
@@ -44,7 +45,7 @@ class Body:
         """Write past `send`, which costs more than the writing itself."""
         if self._flow is None or self._flow.write_paused:
             return False
-        if self._connection.is_closing() or self._cycle.response_complete:
+        if not self._is_ours() or self._cycle.response_complete:
             return False
         self._connection.write(_chunk(frames))
         return True
@@ -70,13 +71,22 @@ class Body:
             self._task.cancel()
 
     async def _say(self, message: Message) -> None:
-        if self._connection is not None and self._connection.is_closing():
-            self._disconnect()
+        if self._connection is not None and not self._is_ours():
+            if self._connection.is_closing():  # what was written may still be read
+                self._disconnect()
+            else:
+                self.abort()
             raise ClientGone
         try:
             await self._send(message)
         except OSError as error:  # ASGI 2.4
             raise ClientGone from error
+
+    def _is_ours(self) -> bool:
+        # Who asks for a WebSocket over the connection of a stream gets one, and then
+        # uvicorn tells the stream neither that it is full nor that it has gone.
+        here = self._connection.get_protocol() is self._protocol
+        return here and not self._connection.is_closing()
 
     def _disconnect(self) -> None:
         # Of pipelined requests uvicorn tells only the last that the client has gone,

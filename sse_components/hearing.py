@@ -29,6 +29,8 @@ from sse_components.wire import Frame
 PROBE_SECONDS = 5
 LINGER_SECONDS = 30
 """How long a group without subscribers is still heard, for those who reload."""
+MAX_LINGERING = 10_000
+"""Of more groups than this the oldest don't linger."""
 HEAR_SECONDS = 3
 """How long a stream waits for its groups to be heard."""
 EPOCH_SECONDS = 10
@@ -125,6 +127,7 @@ class Hearing:
         self._frame: tuple[Position, Frame] | None = None
         self._past: deque[str] = deque(maxlen=PAST_EPOCHS)
         self._begun = asyncio.Event()
+        self._moved = asyncio.Event()
         self._doubtful = asyncio.Event()
         """Set when the feed is to be probed before it is time to."""
         self._given_up = False
@@ -159,6 +162,7 @@ class Hearing:
                     case Interruption():
                         await self._mend_all()
             self._audience.flush()
+            self._moved.set()
 
     async def watch(self) -> None:
         """Probe the feed, for ever."""
@@ -190,6 +194,25 @@ class Hearing:
                     await self._begun.wait()
         except TimeoutError:
             raise BrokerUnavailable("The broker's new epoch isn't heard.") from None
+
+    async def wait_until(self, position: Position) -> None:
+        """Return when all up to a position is heard, or its epoch is over.
+
+        Raises `BrokerUnavailable` if neither comes.
+        """
+        self._doubtful.set()
+        try:
+            async with asyncio.timeout(EPOCH_SECONDS):
+                while (
+                    self.position.epoch == position.epoch
+                    and self.position.seq < position.seq
+                ):
+                    if self._given_up:
+                        raise BrokerUnavailable("The hub has given up.")
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError:
+            raise BrokerUnavailable("What was published isn't heard.") from None
 
     # What is heard.
 
@@ -346,22 +369,26 @@ class Hearing:
     def _leave(self, subscriber: Subscriber, groups: Iterable[Group]) -> None:
         for group in groups:
             group.subscribers.discard(subscriber)
-            if not group.subscribers:
-                self._empty[group] = time.monotonic()
+            self._see(group)
+
+    def _see(self, group: Group) -> None:
+        """Note a group that nobody has or is about to have."""
+        if not group.subscribers and not group.held:
+            self._empty[group] = time.monotonic()
 
     def hold(self, names: Iterable[str]) -> list[Group]:
         """Return groups that somebody may join later, and have them kept until then."""
         groups = [self._group(name) for name in names]
         for group in groups:
             group.held += 1
+            self._empty.pop(group, None)
         return groups
 
     def let(self, groups: Iterable[Group]) -> None:
         """End what `hold` has begun."""
         for group in groups:
             group.held -= 1
-            if not group.subscribers:
-                self._empty[group] = time.monotonic()
+            self._see(group)
 
     def join_later(
         self, subscriber: Subscriber, groups: Collection[Group], since: int
@@ -403,6 +430,7 @@ class Hearing:
         """Wait no longer for groups to be heard."""
         self._given_up = True
         self._begun.set()
+        self._moved.set()
         for group in self._groups.values():
             if group.heard:
                 group.heard.cancel()
@@ -419,10 +447,11 @@ class Hearing:
         """
         for group in self._groups.values():
             group.ring.expire(self.position.seq - RING_MICROSECONDS)
+        too_many = len(self._empty) - MAX_LINGERING
         deserted = [
             group
-            for group, since in self._empty.items()
-            if now - since >= LINGER_SECONDS and not group.held
+            for number, (group, since) in enumerate(self._empty.items())
+            if number < too_many or now - since >= LINGER_SECONDS
         ]
         for group in deserted:
             del self._empty[group]

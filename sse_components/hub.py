@@ -167,7 +167,7 @@ class Hub:
 
         async def errand() -> None:
             self._hearing.leave_early(subscriber, names)
-            await subscriber.write(answer)
+            await subscriber.write([*subscriber.take(), *answer])
 
         await subscriber.do(errand)
 
@@ -175,7 +175,7 @@ class Hub:
         """Write something to one connection, in between events."""
 
         async def errand() -> None:
-            await subscriber.write([frame])
+            await subscriber.write([*subscriber.take(), frame])
 
         await subscriber.do(errand)
 
@@ -272,8 +272,7 @@ class Hub:
     def begin(self, present: Position) -> None:
         frames: dict[tuple[str, ...], Frame] = {}
         for subscriber in self._subscribers:
-            subscriber.sent = 0  # of an epoch that is gone
-            subscriber.since = present.seq
+            subscriber.begin(present.seq)
             if subscriber.after == NEVER:
                 continue
             names = tuple(group.name for group in subscriber.groups)

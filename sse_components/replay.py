@@ -74,11 +74,11 @@ class Replay:
         cursor = cursor or self._hearing.now(subscriber.groups)
         await self._write(subscriber, cursor, greeting, believed=believed)
 
-    async def catch_up(self, subscriber: Subscriber) -> None:
+    async def catch_up(self, subscriber: Subscriber, *, complete: bool = True) -> None:
         """Go on where one that was too slow was left."""
         cursor = Position(self._hearing.position.epoch, subscriber.sent)
         await self._hearing.hear(subscriber.groups)
-        await self._write(subscriber, cursor, None, believed=True)
+        await self._write(subscriber, cursor, None, believed=True, complete=complete)
 
     def give_up(self) -> None:
         """Read no more: everybody is sent away, and the broker may hang."""
@@ -102,22 +102,27 @@ class Replay:
         now = self._hearing.now(groups)
         reading = _Reading(groups, cursor or now, cursor is None, all=False)
         since, lost = reading.cursor.seq, dict[str, int]()
-        await subscriber.write(answer)
+        await subscriber.write([*subscriber.take(), *answer])
         while not subscriber.ending:
             if subscriber.after == NEVER:  # it fell behind while it was written to
-                await self.catch_up(subscriber)
+                await self.catch_up(subscriber, complete=False)
+                await subscriber.write(subscriber.take())
                 continue
             epoch = self._hearing.position.epoch
             page = await self._turn(reading)
             lost |= page.lost
             frames = [frame for frame in page.frames if not subscriber.knows(frame)]
-            if page.last:
+            # Either may be the broker's present, which is not heard yet: the events up
+            # to there would be held back, or come again.
+            seq = max(reading.cursor.seq, subscriber.after)
+            if page.last and self._hearing.position.seq >= seq:
                 self._hearing.join_later(subscriber, groups, since)
                 subscriber.note(lost)
-                last = max([subscriber.after, *(frame.seq for frame in frames)])
-                self._release(subscriber, subscriber.pending + frames, last)
+                self._release(subscriber, subscriber.pending + frames, seq)
                 return
             await self._write_page(subscriber, frames, reading, epoch)
+            if page.last:
+                await self._hearing.wait_until(Position(epoch, seq))
 
     async def _write(
         self,
@@ -126,6 +131,7 @@ class Replay:
         greeting: Greeting | None,
         *,
         believed: bool,
+        complete: bool = True,
     ) -> None:
         reading = _Reading(subscriber.groups, cursor, believed)
         if greeting:
@@ -140,7 +146,7 @@ class Replay:
             frames += subscriber.owed_resets()
             frames += page.frames
             if page.last:
-                self._release(subscriber, frames, reading.cursor.seq)
+                self._release(subscriber, frames, reading.cursor.seq, complete)
                 return
             await self._write_page(subscriber, frames, reading, epoch)
 
@@ -191,11 +197,18 @@ class Replay:
             and all(group.reaches(cursor.seq) for group in groups)
         )
 
-    def _release(self, subscriber: Subscriber, frames: list[Frame], seq: int) -> None:
+    def _release(
+        self,
+        subscriber: Subscriber,
+        frames: list[Frame],
+        seq: int,
+        complete: bool = True,
+    ) -> None:
         """Queue the last page and let live events follow, in one step of the loop."""
         heard = self._hearing.position
-        complete = Position(heard.epoch, max(seq, heard.seq))
-        subscriber.release(complete.seq, [*frames, wire.keep_alive(complete)])
+        position = Position(heard.epoch, max(seq, heard.seq))
+        end = [wire.keep_alive(position)] if complete else []
+        subscriber.release(position.seq, frames + end)
 
     async def _read(self, cursor: Position, names: Collection[str]) -> Resumption:
         key = cursor, tuple(names)

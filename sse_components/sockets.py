@@ -12,7 +12,14 @@ from typing import Any
 from django.core.exceptions import DisallowedHost
 
 from sse_components import hosts, runtime, wire
-from sse_components.admission import Ended, Opening, decide, find_subject, granted
+from sse_components.admission import (
+    Denied,
+    Ended,
+    Opening,
+    decide,
+    find_subject,
+    granted,
+)
 from sse_components.body import ClientGone
 from sse_components.errors import InvalidCursor
 from sse_components.events import Position
@@ -117,30 +124,32 @@ class _Conversation:
                     raise _Nonsense("The type is none of ping, subscribe, unsubscribe.")
         except _Nonsense as nonsense:
             self._faults += 1
-            error = wire.stream_error("bad_request", str(nonsense))
-            if self._faults < MAX_FAULTS:
-                await self._hub.answer(self._subscriber, error)
-            else:
+            ends = self._faults == MAX_FAULTS
+            error = wire.stream_error("bad_request", str(nonsense), ends=ends)
+            if ends:
                 self._subscriber.end(error)
-        except Ended as ended:
-            if ended.frame.is_final:  # only for what was said, not for the stream
-                await self._hub.answer(self._subscriber, ended.frame)
             else:
-                self._subscriber.end(ended.frame)
+                await self._hub.answer(self._subscriber, error)
+        except Denied as denied:
+            await self._hub.answer(self._subscriber, denied.aside)
+        except Ended as ended:
+            self._subscriber.end(ended.frame)
 
     async def _subscribe(self, said: dict[str, Any]) -> None:
         grants = granted(self._request, _texts(said, "grants"))
         if {grant.user for grant in grants} - {self._opening.user}:
             raise _Nonsense("The grants are another user's than the stream.")
+        rendered = [name for grant in grants for name in grant.groups]
         asked = list(dict.fromkeys(_texts(said, "groups")))
         cursor = _cursor(said)
+        most = runtime.settings().max_groups
+        if len({*asked, *rendered}) > most:
+            raise _Nonsense(f"A stream carries at most {most} groups.")
         subject = await find_subject(self._hub, self._request, asked, is_page=False)
         allowed, denied = await runtime.policy().allowed(subject, asked)
         if denied:
             logger.warning("Denied %s of %s groups asked for", len(denied), len(asked))
-        rendered = [name for grant in grants for name in grant.groups]
         answer = [_denied(name, "This group is not allowed.") for name in denied]
-        most = runtime.settings().max_groups
         fresh: list[str] = []
         for name in dict.fromkeys([*rendered, *allowed]):
             if name in self._names:
@@ -157,6 +166,8 @@ class _Conversation:
         )
 
     async def _unsubscribe(self, names: Sequence[str]) -> None:
+        if len(names) > (most := runtime.settings().max_groups):
+            raise _Nonsense(f"A stream carries at most {most} groups.")
         answer = []
         left: set[str] = set()
         for name in dict.fromkeys(names):

@@ -132,6 +132,12 @@ class Subscriber:
         self.groups += tuple(groups)
         self.note({group.name: since for group in groups})
 
+    def begin(self, seq: int) -> None:
+        """Note that all it had is of an epoch that is gone, up to a seq of the next."""
+        self.sent = 0
+        self.since = seq
+        self._since = None
+
     def note(self, since: Mapping[str, int]) -> None:
         """Note of groups after which seq it has all, where that isn't `since`."""
         if since:
@@ -148,7 +154,7 @@ class Subscriber:
         return any(
             frame.seq > since.get(group.name, self.since)
             for group in self.groups
-            if group.name in names
+            if group.name in names and group.name not in self.owed
         )
 
     def owed_resets(self) -> list[Frame]:
@@ -165,7 +171,7 @@ class Subscriber:
         if self.after == NEVER:
             self._take_over(None)
         elif self.pending:
-            frames = self._take()
+            frames = self.take()
             try:
                 if self._transport.write_now(frames):
                     return
@@ -232,7 +238,7 @@ class Subscriber:
                     await self._errand[0]()
                     self._return()
                 elif self.pending:
-                    await self.write(self._take())
+                    await self.write(self.take())
                 else:
                     break
         finally:
@@ -245,6 +251,7 @@ class Subscriber:
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
+        self._return()  # also for a task that never began
 
     def _return(self) -> None:
         """Let go of who waits for an errand."""
@@ -252,7 +259,8 @@ class Subscriber:
             self._errand[1].set()
             self._errand = None
 
-    def _take(self) -> list[Frame]:
+    def take(self) -> list[Frame]:
+        """Take what is pending, to be written by the owner."""
         frames, self.pending = self.pending, []
         self.size = 0
         self.sent = self.after
@@ -261,7 +269,7 @@ class Subscriber:
     async def _finish(self) -> None:
         assert self._farewell
         self.ended = True
-        if frames := self.owed_resets() + self._take():
+        if frames := self.owed_resets() + self.take():
             await self.write(frames)
         self.writing = time.monotonic()
         await self._transport.end(self._farewell)

@@ -86,15 +86,13 @@ class Frame:
 class Farewell(Frame):
     """The last frame of a stream, after which a WebSocket is closed with a code."""
 
-    __slots__ = ("code", "is_final")
+    __slots__ = ("code",)
 
     def __init__(
         self, type: str, data: bytes, id: str | None, why: Condition | Reason
     ) -> None:
         super().__init__(type, data, id)
         self.code = _CLOSE_CODES[why]
-        self.is_final = type == "stream-error"
-        """Whether coming back with the cursor leads to nothing else."""
 
 
 def dumps(value: object, default: Callable[[Any], Any] | None = None) -> bytes:
@@ -172,14 +170,16 @@ def stream_reset(id: Position | None, groups: Iterable[str]) -> Frame:
 
 
 def stream_error(
-    condition: Condition, text: str, groups: Sequence[str] = ()
+    condition: Condition, text: str, groups: Sequence[str] = (), *, ends: bool = True
 ) -> Farewell:
-    """Return the last frame of a stream that is over for good."""
+    """Return the last frame of a stream that is over for good.
+
+    One that ends nothing, only says that something a client said is refused, has no id.
+    """
     names = list(groups)
     fields = {"condition": condition, "text": text, "groups": names, "channels": names}
-    return Farewell(
-        "stream-error", _data("stream-error", STOP, fields), STOP, condition
-    )
+    id = STOP if ends else None
+    return Farewell("stream-error", _data("stream-error", id, fields), id, condition)
 
 
 def stream_close(reason: Reason, retry: int) -> Farewell:

@@ -3,15 +3,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 
 from sse_components import wire
-from sse_components.brokers.base import Feed, Resumption
+from sse_components.brokers.base import Announcement, Feed, Resumption
 from sse_components.brokers.memory import MemoryBroker, MemoryFeed
 from sse_components.errors import BrokerUnavailable
-from sse_components.events import Draft, Position
+from sse_components.events import Draft, Event, Position
 from sse_components.hearing import LINGER_SECONDS, RING_MICROSECONDS
 from sse_components.hub import GATHERED_BYTES, STUCK_SECONDS, Hub
 from sse_components.patience import MANY
@@ -28,6 +29,14 @@ class RecordingFeed(MemoryFeed):
     subscribed: list[set[str]]
     unsubscribed: list[set[str]]
     away = False
+    late: asyncio.Event | None = None
+    """Until it is set, nothing more is heard."""
+
+    async def __aiter__(self) -> AsyncIterator[Sequence[Announcement]]:
+        async for batch in super().__aiter__():
+            if self.late:
+                await self.late.wait()
+            yield batch
 
     async def subscribe(self, names: Collection[str]) -> Position:
         await asyncio.sleep(0)
@@ -670,3 +679,177 @@ async def test_what_waits_for_company_is_sent_before_a_stream_ends(
     await world.hub.drain(0)
     assert _ids(crowd[0]) == [str(position)]
     assert crowd[0].types[-1] == "stream-close"
+
+
+# Groups that come later
+
+
+def _answer(name: str) -> list[Frame]:
+    return [wire.subscription_response(name, "subscribed")]
+
+
+async def _late(world: World) -> asyncio.Event:
+    world.broker.heard.late = asyncio.Event()
+    return world.broker.heard.late
+
+
+# Feed: a, g heard up to 100. g@120 is published and not heard yet. A connection that
+# was brought up to date by the broker is at 150. It takes up g after 100: the rings
+# reach back so far, and the event is still to come, below 150.
+async def test_who_is_ahead_of_the_feed_waits_for_it_before_a_group_is_joined(
+    world: World,
+) -> None:
+    await world.open("a", "g")
+    world.broker.put("a")
+    await world.settle()
+    since = world.hub.position
+    late = await _late(world)
+    missed = world.broker.put("g")
+    await asyncio.sleep(0.001)
+    transport, subscriber = await world.open("a", cursor=await world.broker.position())
+    taking = asyncio.create_task(
+        world.hub.subscribe(subscriber, ["g"], since, _answer("g"))
+    )
+    await world.settle()
+    late.set()
+    await taking
+    live = world.broker.put("g")
+    await transport.until(lambda: len(_ids(transport)) == 2)
+    assert _ids(transport) == _texts([*missed, *live])
+
+
+# The same the other way round: g is read from the broker up to 150, and g@120 is still
+# to be heard when the group is joined.
+async def test_what_was_read_of_a_group_does_not_come_again_from_the_feed(
+    world: World,
+) -> None:
+    await world.open("a")
+    since = await world.broker.position()
+    missed = world.broker.put("g")
+    await world.open("g")
+    await world.settle()
+    transport, subscriber = await world.open("a")
+    late = await _late(world)
+    missed += world.broker.put("g")
+    taking = asyncio.create_task(
+        world.hub.subscribe(subscriber, ["g"], since, _answer("g"))
+    )
+    await world.settle()
+    late.set()
+    await taking
+    live = world.broker.put("g")
+    await transport.until(lambda: transport.types[-1] == "test")
+    await world.settle()
+    assert _ids(transport) == _texts([*missed, *live])
+
+
+# A write waits; more comes than may wait; the client takes up a group. Its replay must
+# not be interrupted by the keep-alive that says it has all of the others.
+async def test_no_keep_alive_comes_before_a_replay_has_ended(world: World) -> None:
+    await world.open("g")
+    since = await world.broker.position()
+    world.broker.put("g")
+    await world.settle()
+    transport, subscriber = await world.open("a")
+    transport.door.clear()
+    world.broker.put("a")
+    await world.settle()
+    world.broker.put("a", 6, size=MAX_PENDING // 5)
+    await world.settle()
+    taking = asyncio.create_task(
+        world.hub.subscribe(subscriber, ["g"], since, _answer("g"))
+    )
+    await world.settle()
+    transport.door.set()
+    await taking
+    await world.settle()
+    answered = transport.types.index("subscription.response")
+    assert "keep-alive" not in transport.types[answered:-1]
+    assert transport.types[-1] == "keep-alive"
+    assert len(set(_ids(transport))) == len(_ids(transport)) == 8
+
+
+def _has_more(transport: Recorder, frames: int) -> bool:
+    return len(transport.written) > frames
+
+
+async def test_who_falls_behind_in_a_replay_is_not_sent_the_same_again(
+    world: World,
+) -> None:
+    await world.open("g")
+    since = await world.broker.position()
+    world.broker.put("g", 3 * PAGE_EVENTS)
+    await world.settle()
+    group = world.hub._hearing._groups["g"]
+    group.begin(group.last)  # its ring is empty: pages come from the broker
+    transport, subscriber = await world.open("a")
+    transport.door.clear()
+    taking = asyncio.create_task(
+        world.hub.subscribe(subscriber, ["g"], since, _answer("g"))
+    )
+    for _ in range(3):
+        await world.settle()
+        world.broker.put("a", 12, size=MAX_PENDING // 5)
+        await world.settle()
+        written = len(transport.written)
+        transport.door.set()
+        await transport.until(partial(_has_more, transport, written))
+        transport.door.clear()
+    transport.door.set()
+    await taking
+    await world.settle()
+    assert len(_ids(transport)) == len(set(_ids(transport))) == 3 * PAGE_EVENTS + 36
+
+
+async def test_what_is_pending_of_a_group_comes_before_it_is_left(
+    world: World,
+) -> None:
+    transport, subscriber = await world.open("a")
+    transport.door.clear()
+    world.broker.put("a")
+    await world.settle()
+    world.broker.put("a")
+    await world.settle()
+    answer = [wire.subscription_response("a", "unsubscribed")]
+    leaving = asyncio.create_task(world.hub.unsubscribe(subscriber, ["a"], answer))
+    await world.settle()
+    transport.door.set()
+    await leaving
+    world.broker.put("a")
+    await world.settle()
+    assert transport.types[-3:] == ["test", "test", "subscription.response"]
+
+
+async def test_who_waits_for_an_answer_is_let_go_when_the_connection_closes(
+    world: World,
+) -> None:
+    _, subscriber = await world.open("a")
+    asking = asyncio.create_task(world.hub.pong(subscriber))
+    closing = asyncio.create_task(subscriber.close())  # before the errand has begun
+    await closing
+    async with asyncio.timeout(1):
+        await asking
+
+
+async def test_an_event_before_the_reset_of_an_epoch_is_not_taken_for_known(
+    world: World,
+) -> None:
+    _, subscriber = await world.open("x")
+    await world.hub.subscribe(subscriber, ["a.7"], None, _answer("a.7"))
+    seq = world.hub.position.seq + 1000
+    world.hub._hearing._begin(Position("another", seq))
+    event = Event(Position("another", seq - 500), "a.7", "test", b"1")
+    assert not subscriber.knows(wire.event(event))
+
+
+async def test_no_more_groups_linger_than_may(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sse_components.hearing.MAX_LINGERING", 10)
+    _, subscriber = await world.open("a")
+    for number in range(30):
+        await world.hub.subscribe(subscriber, [f"g.{number}"], None, [])
+        await world.hub.unsubscribe(subscriber, [f"g.{number}"], [])
+    world.hub._hearing.let_go(time.monotonic())
+    await world.settle()
+    assert set(world.hub._hearing._groups) == {"a", *(f"g.{n}" for n in range(20, 30))}

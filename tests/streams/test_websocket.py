@@ -272,6 +272,7 @@ async def test_a_grant_that_is_worth_nothing_is_an_error_and_the_stream_goes_on(
             error = await connection.next()
             assert error.type == "stream-error"
             assert error.data["condition"] == condition
+            assert error.id is None  # which would stop who comes back with it
         await published("room.b")
         (id,) = await published("room.a")
         assert (await connection.next()).id == id
@@ -476,6 +477,8 @@ async def test_a_key_may_come_with_nothing_and_subscribe_then(app: Application) 
         '{"type":"subscribe","grants":{}}',
         '{"type":"subscribe","groups":["news.a"],"last_event_id":7}',
         '{"type":"unsubscribe","groups":null}',
+        json.dumps({"type": "subscribe", "groups": [f"a.{n}" for n in range(201)]}),
+        json.dumps({"type": "unsubscribe", "groups": [f"a.{n}" for n in range(201)]}),
         100_000 * "[",
         json.dumps({"type": "ping", "x": 65536 * "x"}),
     ],
@@ -490,6 +493,7 @@ async def test_nonsense_is_an_error_and_the_tenth_time_the_end(
             error = await connection.next()
             assert error.type == "stream-error"
             assert error.data["condition"] == "bad_request"
+            assert error.id == (None if number < 10 else "error")
             if number == 9:
                 (id,) = await published("news.a")
                 assert (await connection.next()).id == id
