@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -573,3 +573,25 @@ async def test_clients_that_leave_at_once_leave_nothing_behind(server: Server) -
             await writer.drain()
     await still_works(server)
     await asyncio.to_thread(wait_until, lambda: server.sockets <= none + 1)
+
+
+# A8
+# A66
+async def test_a_stream_whose_connection_becomes_a_websocket_is_over(
+    server: Server,
+) -> None:
+    request = b"GET /sse/groups/news.updates HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n"
+    async with raw(server, request % server.port) as (reader, writer):
+        async with asyncio.timeout(SECONDS):
+            await reader.readuntil(b"keep-alive")
+            writer.write(handshake(server))
+            await reader.readuntil(b" 101 ")
+            await publish(server, events(1))
+            await read_to_the_end(reader)
+    await still_works(server)
+
+
+async def read_to_the_end(reader: asyncio.StreamReader) -> None:
+    with suppress(ConnectionResetError):
+        while await reader.read(65536):
+            pass
