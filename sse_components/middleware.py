@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeGuard, cast
+from typing import Final, TypeGuard
 
-from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.urls import get_script_prefix
 from django.utils.cache import patch_cache_control, patch_vary_headers
-from django.utils.decorators import sync_and_async_middleware
+from django.utils.decorators import sync_only_middleware
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -25,36 +24,26 @@ PLACEHOLDER: Final = mark_safe("<!--sse-scripts-->")
 _MARK: Final = PLACEHOLDER.encode()
 _ROOT: Final = b" data-sse-component="
 
-Handler = Callable[[HttpRequest], Any]
+Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
-@sync_and_async_middleware
+@sync_only_middleware
 def SSEComponentsMiddleware(get_response: Handler) -> Handler:  # noqa: N802  # as in settings
-    """Must stand below AuthenticationMiddleware and above nothing that compresses."""
-    if iscoroutinefunction(get_response):
+    """Must stand below AuthenticationMiddleware and above nothing that compresses.
 
-        async def awaiting(request: HttpRequest) -> HttpResponseBase:
-            page_of(request)  # now, before anything is read for the page
-            with _sender(request):
-                response = await cast(
-                    Awaitable[HttpResponseBase], get_response(request)
-                )
-            if not _concerns(request, response):
-                return response
-            # In a thread, because who the visitor is may have to be looked up.
-            return await sync_to_async(_finished)(request, response)
+    Sync only, under async views too: below it Django changes into the request's thread
+    once and back once, and not for each of the middlewares above.
+    """
 
-        return awaiting
-
-    def calling(request: HttpRequest) -> HttpResponseBase:
-        page_of(request)
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        page_of(request)  # now, before anything is read for the page
         with _sender(request):
-            response = cast(HttpResponseBase, get_response(request))
+            response = get_response(request)
         if not _concerns(request, response):
             return response
         return _finished(request, response)
 
-    return calling
+    return middleware
 
 
 @contextmanager

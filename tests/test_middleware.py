@@ -487,3 +487,8 @@ def test_an_exception_that_passes_leaves_no_sender() -> None:
     with pytest.raises(LookupError):
         SSEComponentsMiddleware(fails)(request)
     assert operations.sender.get() is None
+
+
+def test_all_middleware_above_runs_in_one_go() -> None:
+    # Django runs a chain in the request's thread as soon as one of it can't be awaited.
+    assert getattr(SSEComponentsMiddleware, "async_capable", True) is False
