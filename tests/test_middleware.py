@@ -294,12 +294,12 @@ async def test_with_streams_the_page_has_their_address_and_its_position(
 
 
 async def test_the_position_is_taken_before_the_view_runs(hub: Hub) -> None:
-    async def view(request: HttpRequest) -> HttpResponse:
+    def view(request: HttpRequest) -> HttpResponse:
         pages.append(vars(request).get("sse_page"))
         return HttpResponse()
 
     pages: list[Any] = []
-    await SSEComponentsMiddleware(view)(RequestFactory().get("/"))
+    SSEComponentsMiddleware(view)(RequestFactory().get("/"))
     assert pages[0].position == hub.position
 
 
