@@ -263,7 +263,8 @@ class Subscriber:
         """Take what is pending, to be written by the owner."""
         frames, self.pending = self.pending, []
         self.size = 0
-        self.sent = self.after
+        if self.after != NEVER:  # else all was dropped, and it is still where it was
+            self.sent = self.after
         return frames
 
     async def _finish(self) -> None:

@@ -41,7 +41,6 @@ from sse_components.brokers.memory import MemoryBroker, MemoryFeed
 from sse_components.brokers.redis import RedisBroker
 from sse_components.errors import BrokerUnavailable
 from sse_components.events import Draft, Position, matches
-from sse_components.hearing import Group
 from sse_components.hub import Hub
 from sse_components.replay import Replay
 from sse_components.subscriber import NEVER, Subscriber
@@ -276,7 +275,7 @@ class ChangingClient(Client):
     async def say_no_more(self) -> None:
         """End what it was saying, when its connection has been forgotten."""
         if self.errand:
-            _, late = await asyncio.wait([self.errand], timeout=5)
+            _, late = await asyncio.wait([self.errand], timeout=1)
             if late:
                 self.errand.cancel()
                 self.faults.append("an errand hangs")
@@ -406,7 +405,8 @@ class ChangingClient(Client):
                 term.take(entry)
 
     def _credit(self, entry: int, terms: Sequence[Term]) -> None:
-        if not all([term.take(entry) for term in terms]):
+        right = [term.take(entry) for term in terms]
+        if not all(right):
             self.faults.append(f"entry {entry} came twice")
 
     def _advance(self, position: Position) -> None:
@@ -800,12 +800,12 @@ async def _check_whole_streams(world: World) -> None:
     ]
     if not clients:
         return
-    for client in clients:
+    for client in world.clients:
         client.open_door.set()
     await world.settle()
     for client in clients:
         if client.errand:
-            await asyncio.wait([client.errand], timeout=10)
+            await asyncio.wait([client.errand], timeout=12)
             assert client.errand.done(), "an errand hangs"
     await world.settle()
     for client in clients:
@@ -922,7 +922,7 @@ def test_every_event_comes_once_and_in_order_or_its_group_is_reset_over_redis(
     _simulate(steps, size, redis_laboratory, _honest)
 
 
-# A57, A74
+# A57
 @pytest.mark.timeout(600)
 @settings(
     max_examples=EXAMPLES_OF_CHANGES,
@@ -937,7 +937,7 @@ def test_every_event_comes_once_while_groups_change(
     _simulate(steps, size, laboratory, _honest, ChangingClient)
 
 
-# A57, A74
+# A57
 @pytest.mark.timeout(1200)
 @settings(
     max_examples=EXAMPLES_OF_CHANGES,
@@ -1021,5 +1021,156 @@ def test_a_known_fault_is_found(
     def search(steps: list[tuple[Any, ...]], size: int) -> None:
         _simulate(steps, size, EmbeddedLaboratory(make_broker), greet)
 
+    with pytest.raises(AssertionError):
+        search()
+
+
+def _joins_before_all_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_page = Replay._write_page
+
+    async def write_too_late(
+        self: Replay,
+        subscriber: Subscriber,
+        frames: list[Frame],
+        reading: Any,
+        *rest: Any,
+    ) -> None:
+        if not reading.all:
+            for group in reading.groups:
+                group.subscribers.add(subscriber)
+        await write_page(self, subscriber, frames, reading, *rest)
+
+    monkeypatch.setattr(Replay, "_write_page", write_too_late)
+
+
+def _knows_no_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Subscriber, "knows", lambda self, frame: False)
+
+
+def _knows_what_is_older(monkeypatch: pytest.MonkeyPatch) -> None:
+    def knows(self: Subscriber, frame: Frame) -> bool:
+        return any(matches(group.name, frame.group) for group in self.groups)
+
+    monkeypatch.setattr(Subscriber, "knows", knows)
+
+
+def _believes_that_nothing_was_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    adding = _those_who_are_given_more(monkeypatch)
+    catch_up = Replay.catch_up
+
+    async def forget(self: Replay, subscriber: Subscriber, **options: Any) -> None:
+        if subscriber in adding:
+            subscriber.after = self._hearing.position.seq
+        else:
+            await catch_up(self, subscriber, **options)
+
+    monkeypatch.setattr(Replay, "catch_up", forget)
+
+
+def _complete_up_to_what_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    _ends_at_once(monkeypatch, lambda subscriber, read: read)
+
+
+def _complete_before_it_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    _ends_at_once(monkeypatch, lambda subscriber, read: max(read, subscriber.after))
+
+
+def _ends_at_once(
+    monkeypatch: pytest.MonkeyPatch, end: Callable[[Subscriber, int], int]
+) -> None:
+    async def add(
+        self: Replay,
+        subscriber: Subscriber,
+        groups: Collection[Any],
+        cursor: Position | None,
+        answer: Sequence[Frame],
+    ) -> None:
+        await self._hearing.hear(groups)
+        start = cursor or self._hearing.now(groups)
+        reading = replay._Reading(groups, start, cursor is None, all=False)
+        lost: dict[str, int] = {}
+        await subscriber.write([*subscriber.take(), *answer])
+        while not subscriber.ending:
+            if subscriber.after == NEVER:
+                await self.catch_up(subscriber, complete=False)
+                await subscriber.write(subscriber.take())
+                continue
+            epoch = self._hearing.position.epoch
+            page = await self._turn(reading)
+            lost |= page.lost
+            frames = [frame for frame in page.frames if not subscriber.knows(frame)]
+            if page.last:
+                self._hearing.join_later(subscriber, groups, start.seq)
+                subscriber.note(lost)
+                seq = end(subscriber, reading.cursor.seq)
+                self._release(subscriber, subscriber.pending + frames, seq)
+                return
+            await self._write_page(subscriber, frames, reading, epoch)
+
+    monkeypatch.setattr(Replay, "add", add)
+
+
+def _answers_before_what_is_pending(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unsubscribe(
+        self: Hub,
+        subscriber: Subscriber,
+        names: Collection[str],
+        answer: Sequence[Frame],
+    ) -> None:
+        async def errand() -> None:
+            self._hearing.leave_early(subscriber, names)
+            await subscriber.write(answer)
+
+        await subscriber.do(errand)
+
+    monkeypatch.setattr(Hub, "unsubscribe", unsubscribe)
+
+
+def _those_who_are_given_more(monkeypatch: pytest.MonkeyPatch) -> set[Subscriber]:
+    adding: set[Subscriber] = set()
+    add = Replay.add
+
+    async def note(self: Replay, subscriber: Subscriber, *rest: Any) -> None:
+        adding.add(subscriber)
+        try:
+            await add(self, subscriber, *rest)
+        finally:
+            adding.remove(subscriber)
+
+    monkeypatch.setattr(Replay, "add", note)
+    return adding
+
+
+# A57
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "plant",
+    [
+        _joins_before_all_is_written,
+        _knows_no_patterns,
+        _knows_what_is_older,
+        _believes_that_nothing_was_dropped,
+        _complete_up_to_what_was_read,
+        _complete_before_it_is_heard,
+        _answers_before_what_is_pending,
+    ],
+)
+def test_a_known_fault_is_found_while_groups_change(
+    monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    @settings(
+        max_examples=3000,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        report_multiple_bugs=False,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(steps_of_changes, size)
+    def search(steps: list[tuple[Any, ...]], size: int) -> None:
+        laboratory = EmbeddedLaboratory(InterruptedBroker)
+        _simulate(steps, size, laboratory, _honest, ChangingClient)
+
+    plant(monkeypatch)
     with pytest.raises(AssertionError):
         search()

@@ -853,3 +853,22 @@ async def test_no_more_groups_linger_than_may(
     world.hub._hearing.let_go(time.monotonic())
     await world.settle()
     assert set(world.hub._hearing._groups) == {"a", *(f"g.{n}" for n in range(20, 30))}
+
+
+# The reader waits for a new group to be heard; meanwhile all are to be caught up.
+async def test_who_falls_behind_before_a_replay_goes_on_where_it_was(
+    world: World,
+) -> None:
+    transport, subscriber = await world.open("a")
+    taking = asyncio.create_task(
+        world.hub.subscribe(subscriber, ["g"], None, _answer("g"))
+    )
+    while "g" not in world.hub._hearing._groups:
+        await asyncio.sleep(0)
+    missed = world.broker.put("a")
+    world.hub.lag()
+    async with asyncio.timeout(5):
+        await taking
+    live = world.broker.put("a")
+    await world.settle()
+    assert _ids(transport) == _texts([*missed, *live])
