@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sse_components import groups, runtime, visitors, wire
@@ -15,6 +16,7 @@ from sse_components.groups import Subject, Visitor
 from sse_components.hub import Hub
 from sse_components.places import Place
 from sse_components.requests import Request
+from sse_components.subscriber import Subscriber, Transport
 from sse_components.wire import Condition, Farewell, Frame
 
 RETRY = 2000
@@ -35,23 +37,6 @@ class Opening:
     user: str | None
     automatic: frozenset[str]
     """Those of the allowed that nobody asked for."""
-
-    def greeting(self, connection: str) -> Callable[[Position | None], Frame]:
-        """Return what makes the first frame, of a connection with a name."""
-
-        def greeting(id: Position | None) -> Frame:
-            frame = wire.stream_open(
-                id,
-                connection=connection,
-                groups=self.allowed,
-                denied=self.denied,
-                keep_alive=runtime.settings().keep_alive_seconds,
-                retry=RETRY,
-                expires=self.expires and int(self.expires - time.time()),
-            )
-            return frame.behind(wire.retry(RETRY))
-
-        return greeting
 
 
 class Ended(Exception):
@@ -118,6 +103,29 @@ async def decide(
         raise Denied("forbidden", text, denied)
     expires = min((grant.expires for grant in grants), default=None)
     return Opening(carried, denied, request.cursor, expires, user, frozenset(automatic))
+
+
+async def enter(
+    hub: Hub, opening: Opening, transport: Transport
+) -> tuple[str, Subscriber]:
+    """Open a stream; return the connection's name, and its end of the hub."""
+    connection = secrets.token_urlsafe(9)
+
+    def greeting(id: Position | None) -> Frame:
+        frame = wire.stream_open(
+            id,
+            connection=connection,
+            groups=opening.allowed,
+            denied=opening.denied,
+            keep_alive=runtime.settings().keep_alive_seconds,
+            retry=RETRY,
+            expires=opening.expires and int(opening.expires - time.time()),
+        )
+        return frame.behind(wire.retry(RETRY))
+
+    logger.info("Opened %s with %s groups", connection, len(opening.allowed))
+    subscriber = await hub.open(transport, opening.allowed, opening.cursor, greeting)
+    return connection, subscriber
 
 
 def granted(request: Request, texts: Sequence[str]) -> list[Grant]:

@@ -6,14 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from sse_components.joined import Joined
 from sse_components.requests import Message, Send
 from sse_components.wire import Farewell, Frame
 
 CHUNKS_ITSELF = "uvicorn.protocols.http.httptools_impl"
 """Of the protocols of uvicorn the one that leaves no state behind a chunk."""
-
-_joined: tuple[Sequence[Frame], bytes] = (), b""
-"""The last chunk: most connections are sent what the one before was sent."""
 
 
 class ClientGone(ConnectionError):
@@ -98,12 +96,8 @@ class Body:
             self._cycle.message_event.set()
 
 
+@Joined
 def _chunk(frames: Sequence[Frame]) -> bytes:
     """Return frames as one chunk (RFC 9112 7.1)."""
-    global _joined
-    before, chunk = _joined
-    if before != frames:
-        body = b"".join([frame.sse for frame in frames])
-        chunk = b"%x\r\n%b\r\n" % (len(body), body)
-        _joined = frames, chunk
-    return chunk
+    body = b"".join([frame.sse for frame in frames])
+    return b"%x\r\n%b\r\n" % (len(body), body)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -17,6 +16,7 @@ from sse_components.admission import (
     Ended,
     Opening,
     decide,
+    enter,
     find_subject,
     granted,
 )
@@ -83,10 +83,7 @@ def _is_ours(request: Request) -> bool:
 async def _serve(
     hub: Hub, request: Request, opening: Opening, transport: WebSocket, receive: Receive
 ) -> None:
-    connection = secrets.token_urlsafe(9)
-    greeting = opening.greeting(connection)
-    logger.info("Opened %s with %s groups", connection, len(opening.allowed))
-    subscriber = await hub.open(transport, opening.allowed, opening.cursor, greeting)
+    connection, subscriber = await enter(hub, opening, transport)
     conversation = _Conversation(hub, subscriber, request, opening)
     try:
         while (message := await receive())["type"] != "websocket.disconnect":

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 
 from django.core.exceptions import DisallowedHost
 
 from sse_components import hosts, runtime
-from sse_components.admission import Ended, Opening, decide
+from sse_components.admission import Ended, decide, enter
 from sse_components.body import Body, ClientGone
 from sse_components.hub import Hub
 from sse_components.requests import Receive, Request, Scope, Send
@@ -50,7 +49,7 @@ async def stream(
             return
         try:
             opening = await decide(hub, place, request, group)
-            opened = _open(hub, opening, body)
+            opened = enter(hub, opening, body)
             del request, opening  # they would stay for as long as the stream
             await _serve(hub, *await opened, receive)
         except Ended as ended:
@@ -94,14 +93,6 @@ def _admit(request: Request) -> list[Header]:
         # A native EventSource stops for good at this (WHATWG HTML 9.2.3).
         raise _Refused(204, "", cors)
     return cors
-
-
-async def _open(hub: Hub, opening: Opening, body: Body) -> tuple[str, Subscriber]:
-    """Return the connection's name and its end of the hub."""
-    connection = secrets.token_urlsafe(9)
-    logger.info("Opened %s with %s groups", connection, len(opening.allowed))
-    greeting = opening.greeting(connection)
-    return connection, await hub.open(body, opening.allowed, opening.cursor, greeting)
 
 
 async def _serve(

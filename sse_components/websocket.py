@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from sse_components.body import ClientGone
+from sse_components.joined import Joined
 from sse_components.requests import Send
 from sse_components.wire import Farewell, Frame
 
 FRAMES_ITSELF = "uvicorn.protocols.websockets.websockets_sansio_impl"
 """Of the protocols of uvicorn the one that leaves no state behind a message."""
-
-_joined: tuple[Sequence[Frame], bytes] = (), b""
-"""The last messages: most connections are sent what the one before was sent."""
 
 
 class WebSocket:
@@ -71,14 +69,10 @@ class WebSocket:
             raise ClientGone from error
 
 
+@Joined
 def _messages(frames: Sequence[Frame]) -> bytes:
     """Return each frame as a text message that isn't masked (RFC 6455 5.2)."""
-    global _joined
-    before, joined = _joined
-    if before != frames:
-        joined = b"".join([_message(frame.json) for frame in frames])
-        _joined = frames, joined
-    return joined
+    return b"".join([_message(frame.json) for frame in frames])
 
 
 def _message(text: bytes) -> bytes:
