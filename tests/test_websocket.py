@@ -10,7 +10,7 @@ def _frame(size: int) -> Frame:
     return Frame("test", b"x" * size)
 
 
-# RFC 6455 5.2: the last fragment, of text, not masked; the shortest way to say a length.
+# RFC 6455 5.2: a last fragment, of text, not masked; the shortest way to say a length.
 @pytest.mark.parametrize(
     ("size", "head"),
     [
