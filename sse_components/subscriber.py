@@ -222,7 +222,10 @@ class Subscriber:
 
     async def write(self, frames: Sequence[Frame]) -> None:
         """Write while catching up, at the pace of the connection."""
-        self.written = self.writing = time.monotonic()
+        self.written = time.monotonic()
+        if self._transport.write_now(frames):
+            return
+        self.writing = self.written
         await self._transport.write(frames)
         self.writing = None
 

@@ -101,13 +101,7 @@ def dumps(value: object, default: Callable[[Any], Any] | None = None) -> bytes:
     `default` turns what JSON doesn't know into what it does. Raises `InvalidPayload`.
     """
     try:
-        return json.dumps(
-            value,
-            default=default,
-            separators=(",", ":"),
-            ensure_ascii=False,
-            allow_nan=False,
-        ).encode()
+        return _encoder(default).encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidPayload(f"The payload can't be written as JSON: {error}") from None
 
@@ -223,6 +217,13 @@ def _data(type: str, id: str | None, fields: Mapping[str, object]) -> bytes:
     if id is not None:
         head["id"] = id
     return dumps({**head, **fields})
+
+
+@lru_cache(maxsize=16)
+def _encoder(default: Callable[[Any], Any] | None) -> json.JSONEncoder:
+    return json.JSONEncoder(
+        default=default, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 @lru_cache(maxsize=512)
