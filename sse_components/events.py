@@ -41,6 +41,11 @@ _EVENT_SOURCES_OWN = {"error", "open"}  # it fires these itself, at trouble and 
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def time_of(seq: int) -> datetime:
+    """Return a seq as a moment, in UTC."""
+    return _1970 + timedelta(microseconds=seq)
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """A place in what a broker has published; as text it is an event's id.
@@ -59,7 +64,7 @@ class Position:
     @property
     def time(self) -> datetime:
         """The seq as a moment, in UTC."""
-        return _1970 + timedelta(microseconds=self.seq)
+        return time_of(self.seq)
 
 
 NOWHERE = Position("0", 0)
@@ -158,6 +163,11 @@ def is_subscribable(name: object) -> bool:
     return _fullmatch(_NAME, name) or _fullmatch(_PATTERN_GROUP, name)
 
 
+def check_subscribable(name: object) -> str:
+    """Return the name if it can be subscribed to; raise `InvalidGroup`."""
+    return str(name) if is_subscribable(name) else check_group(name)
+
+
 def is_pattern(name: str) -> bool:
     """Whether a subscribable name is that of a pattern group."""
     return name.endswith(".*")
@@ -204,15 +214,29 @@ def matches(pattern: str, name: str) -> bool:
     covered by what covers every group it matches: `news.*` by `news.*`, not by
     `news.local`.
     """
+    pairs = _aligned(pattern, name)
+    return pairs is not None and all(want in ("*", have) for want, have in pairs)
+
+
+def overlaps(pattern: str, name: str) -> bool:
+    """Whether a pattern covers anything that a subscription to a name would deliver."""
+    pairs = _aligned(pattern, name)
+    return pairs is not None and all(
+        want == have or "*" in (want, have) for want, have in pairs
+    )
+
+
+def _aligned(pattern: str, name: str) -> list[tuple[str, str]] | None:
+    """Return the segments that a pattern and a name have to agree in."""
     wanted, given = pattern.split("."), name.split(".")
     if wanted[-1] == "**":
         wanted.pop()
         if len(given) <= len(wanted):
-            return False
+            return None
         given = given[: len(wanted)]
-    return len(wanted) == len(given) and all(
-        want in ("*", have) for want, have in zip(wanted, given, strict=True)
-    )
+    if len(wanted) != len(given):
+        return None
+    return list(zip(wanted, given, strict=True))
 
 
 def check_text(what: str, text: object) -> str:

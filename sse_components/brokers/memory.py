@@ -6,24 +6,46 @@ import asyncio
 import secrets
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from heapq import merge
 from itertools import islice
 from threading import Lock
 
+from sse_components.brokers.attendance import Attendance, Moment
 from sse_components.brokers.base import (
+    GRACE_SECONDS,
+    LARGE_GROUP,
+    LEASE_SECONDS,
     Announcement,
     Broker,
     Delivery,
     Feed,
     Idempotency,
+    Membership,
     Published,
+    Report,
     Resumption,
+    Revocation,
+    Statuses,
+    Transition,
     Watermark,
+    check_line,
+    check_report,
+    check_user,
 )
+from sse_components.brokers.revoked import Revoked
 from sse_components.errors import IdempotencyConflict
-from sse_components.events import Draft, Event, Position, is_pattern, pattern_over
+from sse_components.events import (
+    Draft,
+    Event,
+    Position,
+    check_group,
+    check_subscribable,
+    is_pattern,
+    pattern_over,
+)
 
 IDEMPOTENCY_SECONDS = 300
 MAX_DESERTED = 10_000
@@ -44,6 +66,9 @@ class MemoryBroker(Broker):
         history_size: int = 1000,
         history_seconds: float = 300,
         group_memory_seconds: float = 86_400,
+        presence_lease_seconds: float = LEASE_SECONDS,
+        presence_grace_seconds: float = GRACE_SECONDS,
+        large_group: int = LARGE_GROUP,
         clock: Callable[[], int] = microseconds,
     ) -> None:
         self._clock = clock
@@ -65,6 +90,13 @@ class MemoryBroker(Broker):
         self._hearers: dict[str, set[MemoryFeed]] = {}
         self._feeds: set[MemoryFeed] = set()
         self._calls: OrderedDict[str, tuple[int, str, list[Published]]] = OrderedDict()
+        self._revoked = Revoked()
+        self._attendance = Attendance(
+            lambda *event: self._store(Draft(*event), self._clock()),
+            int(presence_lease_seconds * 1e6),
+            int(presence_grace_seconds * 1e6),
+            large_group,
+        )
 
     async def check(self) -> None:
         pass  # there is nothing that could be set up wrongly
@@ -82,8 +114,7 @@ class MemoryBroker(Broker):
                 expires = now + int(IDEMPOTENCY_SECONDS * 1e6)
                 call = (expires, idempotency.fingerprint, published)
                 self._calls[idempotency.key] = call
-            for feed in [feed for feed in self._feeds if not feed.wake()]:
-                self._remove(feed)
+            self._wake()
         return published
 
     async def apublish(
@@ -134,6 +165,68 @@ class MemoryBroker(Broker):
             self._feeds.add(feed)
         return feed
 
+    def revoke(self, subject: str, pattern: str, seconds: float) -> Position:
+        check_line("A subject", subject)
+        check_line("A pattern", pattern)
+        with self._lock:
+            position = self._next(self._clock())
+            revocation = Revocation(position, subject, pattern)
+            self._revoked.note(revocation, position.seq + int(seconds * 1e6))
+            for feed in self._feeds:
+                feed.put(revocation)
+            self._wake()
+        return position
+
+    async def arevoke(self, subject: str, pattern: str, seconds: float) -> Position:
+        return self.revoke(subject, pattern, seconds)
+
+    async def revocations(self) -> Sequence[Revocation]:
+        with self._lock:
+            return self._revoked.current(self._present(self._clock()).seq)
+
+    async def report(self, report: Report) -> list[Transition] | None:
+        check_report(report)
+        with self._step() as moment:
+            return self._attendance.report(report, moment)
+
+    async def withdraw(self, node: str, grace_seconds: float | None = None) -> None:
+        grace = None if grace_seconds is None else int(grace_seconds * 1e6)
+        with self._step() as moment:
+            self._attendance.withdraw(node, moment, grace)
+
+    async def sweep(self, limit: int = 1000) -> list[Transition]:
+        with self._step() as moment:
+            return self._attendance.sweep(limit, moment)
+
+    def members(self, group: str) -> Membership:
+        check_group(group)
+        with self._lock:
+            present = self._present(self._clock())
+            return Membership(present, self._attendance.members(group))
+
+    async def amembers(self, group: str) -> Membership:
+        return self.members(group)
+
+    def statuses(self, users: Sequence[str]) -> Statuses:
+        for user in users:
+            check_user(user)
+        with self._lock:
+            present = self._present(self._clock())
+            status = self._attendance.status
+            return Statuses(present, [status(user, present.seq) for user in users])
+
+    async def astatuses(self, users: Sequence[str]) -> Statuses:
+        return self.statuses(users)
+
+    def subscribers(self, groups: Sequence[str]) -> list[int]:
+        for group in groups:
+            check_subscribable(group)
+        with self._lock:
+            return [self._attendance.subscribers(group) for group in groups]
+
+    async def asubscribers(self, groups: Sequence[str]) -> list[int]:
+        return self.subscribers(groups)
+
     async def close(self) -> None:
         for feed in list(self._feeds):
             await feed.close()
@@ -148,9 +241,26 @@ class MemoryBroker(Broker):
         self._seq = max(self._seq, now)
         return Position(self._epoch, self._seq)
 
-    def _store(self, draft: Draft, now: int) -> Position:
+    def _next(self, now: int) -> Position:
         self._seq = max(self._seq + 1, now)
-        position = Position(self._epoch, self._seq)
+        return Position(self._epoch, self._seq)
+
+    @contextmanager
+    def _step(self) -> Iterator[Moment]:
+        """Let presence do something, which may publish."""
+        with self._lock:
+            now = self._clock()
+            self._forget(now)
+            yield Moment(now, max(self._seq, now))
+            self._present(now)
+            self._wake()
+
+    def _wake(self) -> None:
+        for feed in [feed for feed in self._feeds if not feed.wake()]:
+            self._remove(feed)
+
+    def _store(self, draft: Draft, now: int) -> Position:
+        position = self._next(now)
         event = Event(position, draft.group, draft.type, draft.payload, draft.sender)
         history = self._groups.get(draft.group)
         if history is None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
 import pytest
 import redis
 
-from sse_components.brokers.base import Announcement, Broker, Feed
+from sse_components.brokers.base import (
+    Announcement,
+    Broker,
+    Feed,
+    Report,
+    Transition,
+)
 from sse_components.brokers.memory import MemoryBroker
 from sse_components.brokers.redis import RedisBroker
 from sse_components.events import Draft, Position
@@ -25,13 +31,7 @@ NOW = 1_763_799_845_000_000
 class Harness(Protocol):
     """Makes brokers whose time stands still until it is moved."""
 
-    def broker(
-        self,
-        *,
-        history_size: int = 1000,
-        history_seconds: float = 300,
-        group_memory_seconds: float = 86_400,
-    ) -> Broker: ...
+    def broker(self, **options: Any) -> Broker: ...
 
     def advance(self, seconds: float) -> None: ...
 
@@ -40,19 +40,8 @@ class MemoryHarness:
     def __init__(self) -> None:
         self.now = NOW
 
-    def broker(
-        self,
-        *,
-        history_size: int = 1000,
-        history_seconds: float = 300,
-        group_memory_seconds: float = 86_400,
-    ) -> Broker:
-        return MemoryBroker(
-            history_size=history_size,
-            history_seconds=history_seconds,
-            group_memory_seconds=group_memory_seconds,
-            clock=lambda: self.now,
-        )
+    def broker(self, **options: Any) -> Broker:
+        return MemoryBroker(clock=lambda: self.now, **options)
 
     def advance(self, seconds: float) -> None:
         self.now += int(seconds * 1e6)
@@ -75,21 +64,10 @@ class RedisHarness:
         self._client.set(self._key, NOW)
         self._brokers: list[Broker] = []
 
-    def broker(
-        self,
-        *,
-        history_size: int = 1000,
-        history_seconds: float = 300,
-        group_memory_seconds: float = 86_400,
-    ) -> Broker:
-        broker = RedisBroker(
-            self._url,
-            key_prefix=secrets.token_hex(8),
-            history_size=history_size,
-            history_seconds=history_seconds,
-            group_memory_seconds=group_memory_seconds,
-            clock=CLOCK.format(key=self._key),
-        )
+    def broker(self, **options: Any) -> Broker:
+        own = {"key_prefix": secrets.token_hex(8)}
+        clock = CLOCK.format(key=self._key)
+        broker = RedisBroker(self._url, clock=clock, **own | options)
         self._brokers.append(broker)
         return broker
 
@@ -238,3 +216,31 @@ def drafts(*groups: str) -> Sequence[Draft]:
 async def publish(broker: Broker, *groups: str) -> list[Position]:
     """Publish one event to each group."""
     return [one.position for one in await broker.apublish(drafts(*groups))]
+
+
+class Node:
+    """Reports as a process does, one turn after the other."""
+
+    def __init__(self, broker: Broker, name: str = "node") -> None:
+        self._broker = broker
+        self.name = name
+        self.turn = 0
+
+    async def report(
+        self,
+        members: Mapping[tuple[str, str], int] | None = None,
+        subscribers: Mapping[str, int] | None = None,
+        silent: bool = False,
+    ) -> list[Transition] | None:
+        after, self.turn = self.turn, self.turn + 1
+        return await self._broker.report(
+            Report(
+                self.name, self.turn, after, members or {}, subscribers or {}, silent
+            )
+        )
+
+
+async def present(broker: Broker, group: str) -> dict[str, int]:
+    """Return the connections of who is in a group."""
+    membership = await broker.amembers(group)
+    return {member.user: member.connections for member in membership.members}

@@ -1,4 +1,7 @@
-"""One test for every sentence of `brokers/base.py`."""
+"""One test for every sentence of `brokers/base.py`.
+
+Those of revocations and presence have modules of their own.
+"""
 
 from __future__ import annotations
 

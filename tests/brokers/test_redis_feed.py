@@ -14,6 +14,7 @@ from sse_components.brokers.base import (
     Delivery,
     Feed,
     Interruption,
+    Revocation,
     Watermark,
 )
 from sse_components.brokers.redis import RedisBroker
@@ -120,7 +121,7 @@ async def test_what_is_heard_too_early_comes_after_the_interruption(
     heard = await ear(doubtful, "a.*", "b")
     proxy.answering.clear()  # so the feed can't find out the present
     deafen(client)
-    await until(lambda: listeners(client) == [3])
+    await until(lambda: listeners(client) == [4])
     await direct.apublish([draft("b", b'"early"')])
     await proxy.passes(b'"early"')
     proxy.answering.set()
@@ -155,10 +156,10 @@ async def test_many_names_are_heard_before_the_interruption_is_told(
     broker: RedisBroker, client: redis.Redis
 ) -> None:
     heard = await ear(broker, *MANY)
-    assert listeners(client) == [len(MANY) + 1]
+    assert listeners(client) == [len(MANY) + 2]
     deafen(client)
     assert isinstance(await heard.next(), Interruption)
-    assert listeners(client) == [len(MANY) + 1]
+    assert listeners(client) == [len(MANY) + 2]
     some = MANY[::100] + MANY[-1:]
     await publish(broker, *some)
     assert names(await heard.take(len(some))) == some
@@ -188,7 +189,7 @@ async def test_a_connection_that_is_dead_from_its_first_answer_on_is_replaced(
     heard = await ear(doubtful, "a.*", "b")
     proxy.mutes_listeners = True
     deafen(client)
-    await until(lambda: listeners(client) == [3])
+    await until(lambda: listeners(client) == [4])
     proxy.mutes_listeners = False
     for _ in range(3):
         await heard.feed.probe()
@@ -209,6 +210,76 @@ async def test_a_connection_to_a_redis_that_does_not_even_greet_is_given_up(
     proxy.mutes_new = False
     assert isinstance(await heard.next(2 * ANSWER_SECONDS), Interruption)
     await hears_again(heard, direct)
+
+
+# Revocations, whatever names are heard.
+
+
+@pytest.mark.parametrize("heard_names", [[], ["a.*", "b"]])
+async def test_who_reads_them_at_each_interruption_misses_none(
+    broker: RedisBroker, client: redis.Redis, heard_names: list[str]
+) -> None:
+    heard = await ear(broker, *heard_names)
+    for n in range(3):
+        deafen(client)
+        between = await broker.arevoke(f"between {n}", "", 60)
+        assert isinstance(await heard.next(), Interruption)
+        noted = await broker.revocations()
+        assert Revocation(between, f"between {n}", "") in noted
+        after = await broker.arevoke(f"after {n}", "", 60)
+        assert await heard.next() == Revocation(after, f"after {n}", "")
+
+
+async def test_a_feed_without_names_says_that_redis_was_emptied(
+    broker: RedisBroker, client: redis.Redis
+) -> None:
+    heard = await ear(broker)
+    client.flushall()
+    revoked = await broker.arevoke("u", "", 60)
+    assert isinstance(await heard.next(), Interruption)
+    assert await heard.next() == Revocation(revoked, "u", "")
+
+
+async def test_they_come_in_order_with_what_is_heard_too_early(
+    doubtful: RedisBroker,
+    direct: RedisBroker,
+    proxy: FaultyProxy,
+    client: redis.Redis,
+) -> None:
+    heard = await ear(doubtful, "b")
+    proxy.answering.clear()  # so the feed can't find out the present
+    deafen(client)
+    await until(lambda: listeners(client) == [3])
+    (before,) = await publish(direct, "b")
+    revoked = await direct.arevoke("u", "early", 60)
+    (after,) = await publish(direct, "b")
+    await proxy.passes(str(after.seq).encode())
+    proxy.answering.set()
+    assert isinstance(await heard.next(), Interruption)
+    one, two, three = await heard.take(3)
+    assert two == Revocation(revoked, "u", "early")
+    assert isinstance(one, Delivery)
+    assert isinstance(three, Delivery)
+    assert [one.event.position, three.event.position] == [before, after]
+
+
+async def test_what_a_first_connection_heard_that_was_lost_is_not_told(
+    doubtful: RedisBroker,
+    direct: RedisBroker,
+    proxy: FaultyProxy,
+    client: redis.Redis,
+) -> None:
+    proxy.answering.clear()  # so the feed isn't whole
+    heard = Ear(await doubtful.feed())
+    await until(lambda: listeners(client) == [2])
+    await direct.arevoke("u", "early", 60)
+    await proxy.passes(b"early")
+    deafen(client)
+    await until(lambda: listeners(client) == [2])
+    proxy.answering.set()
+    await heard.feed.subscribe([])
+    revoked = await direct.arevoke("u", "late", 60)
+    assert await heard.next() == Revocation(revoked, "u", "late")
 
 
 # Memory that is lost.
@@ -265,7 +336,7 @@ async def test_a_probe_while_not_connected_does_not_announce_that_all_is_heard(
     await until(lambda: "is not heard any more" in caplog.text)
     await heard.feed.probe()
     await interruption(heard)
-    assert listeners(client) == [3]
+    assert listeners(client) == [4]
     await hears_again(heard, broker)
 
 
@@ -342,10 +413,10 @@ async def test_unsubscribing_reaches_redis(
 ) -> None:
     heard = await ear(broker, *MANY)
     await heard.feed.unsubscribe(MANY[1:])
-    await until(lambda: listeners(client) == [2])
+    await until(lambda: listeners(client) == [3])
     deafen(client)
     assert isinstance(await heard.next(), Interruption)
-    assert listeners(client) == [2]
+    assert listeners(client) == [3]
 
 
 # The end.
@@ -356,7 +427,7 @@ async def test_a_closed_feed_leaves_no_task_and_no_connection(
 ) -> None:
     before = asyncio.all_tasks()
     heard = await ear(broker, "a.*", "b")
-    assert listeners(client) == [3]
+    assert listeners(client) == [4]
     await heard.feed.close()
     assert asyncio.all_tasks() == before
     await until(lambda: not listeners(client))

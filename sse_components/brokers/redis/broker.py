@@ -11,20 +11,31 @@ from heapq import merge
 from typing import Any, TypeVar
 
 from sse_components.brokers.base import (
+    GRACE_SECONDS,
+    LARGE_GROUP,
+    LEASE_SECONDS,
     Broker,
     Feed,
     Idempotency,
+    Membership,
     Published,
+    Report,
     Resumption,
+    Revocation,
+    Statuses,
+    Transition,
 )
+from sse_components.brokers.redis import revocations
 from sse_components.brokers.redis.calls import (
     Argument,
     BlockingCalls,
     PipelinedCalls,
+    Question,
     database,
 )
 from sse_components.brokers.redis.feed import RedisFeed
 from sse_components.brokers.redis.packing import packed, unpacked
+from sse_components.brokers.redis.presence import Presence
 from sse_components.brokers.redis.scripts import Script, Scripts, lua, new_epoch
 from sse_components.errors import (
     BrokerRefused,
@@ -65,6 +76,9 @@ class RedisBroker(Broker):
         history_size: int = 1000,
         history_seconds: float = 300,
         group_memory_seconds: float = 86_400,
+        presence_lease_seconds: float = LEASE_SECONDS,
+        presence_grace_seconds: float = GRACE_SECONDS,
+        large_group: int = LARGE_GROUP,
         clock: str | None = None,
     ) -> None:
         self._url = url
@@ -75,6 +89,13 @@ class RedisBroker(Broker):
         self._history = int(history_seconds * 1e6)
         self._memory = int(group_memory_seconds * 1e6)
         self._scripts = Scripts(clock or lua("clock"))
+        self._presence = Presence(
+            self._scripts,
+            (self._size, self._history, self._memory),
+            presence_lease_seconds,
+            presence_grace_seconds,
+            large_group,
+        )
         self._blocking = BlockingCalls(url, self._key)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sse-redis")
         self._home: asyncio.AbstractEventLoop | None = None
@@ -165,6 +186,50 @@ class RedisBroker(Broker):
         self._feeds.append(feed)
         return feed
 
+    def revoke(self, subject: str, pattern: str, seconds: float) -> Position:
+        noted = revocations.noted(self._scripts, subject, pattern, seconds)
+        return self._ask(noted)
+
+    async def arevoke(self, subject: str, pattern: str, seconds: float) -> Position:
+        noted = revocations.noted(self._scripts, subject, pattern, seconds)
+        return await self._aask(noted)
+
+    async def revocations(self) -> Sequence[Revocation]:
+        found: dict[tuple[str, str], Revocation] = {}
+        moment = b"0"
+        while moment:
+            page, moment = await self._aask(revocations.page(self._scripts, moment))
+            found |= {(one.subject, one.pattern): one for one in page}
+        return list(found.values())
+
+    async def report(self, report: Report) -> list[Transition] | None:
+        return await self._aask(self._presence.report(report))
+
+    async def withdraw(self, node: str, grace_seconds: float | None = None) -> None:
+        while not await self._aask(self._presence.withdraw(node, grace_seconds)):
+            pass
+
+    async def sweep(self, limit: int = 1000) -> list[Transition]:
+        return await self._aask(self._presence.sweep(limit))
+
+    def members(self, group: str) -> Membership:
+        return self._ask(self._presence.members(group))
+
+    async def amembers(self, group: str) -> Membership:
+        return await self._aask(self._presence.members(group))
+
+    def statuses(self, users: Sequence[str]) -> Statuses:
+        return self._ask(self._presence.statuses(users))
+
+    async def astatuses(self, users: Sequence[str]) -> Statuses:
+        return await self._aask(self._presence.statuses(users))
+
+    def subscribers(self, groups: Sequence[str]) -> list[int]:
+        return self._ask(self._presence.subscribers(groups))
+
+    async def asubscribers(self, groups: Sequence[str]) -> list[int]:
+        return await self._aask(self._presence.subscribers(groups))
+
     async def close(self) -> None:
         for feed in self._feeds:
             await feed.close()
@@ -219,6 +284,12 @@ class RedisBroker(Broker):
             for name, newest in zip(gone[::2], gone[1::2], strict=True)
         }
         return Resumption(position, events, lost, present, True, bool(more))
+
+    def _ask(self, question: Question[R]) -> R:
+        return question.read(self._blocking(question.script, question.arguments))
+
+    async def _aask(self, question: Question[R]) -> R:
+        return question.read(await self._read(question.script, question.arguments))
 
     async def _read(self, script: Script, arguments: Sequence[Argument]) -> Any:
         if self._is_at_home():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import redis
 import redis.asyncio
@@ -31,6 +32,8 @@ logger = logging.getLogger("sse_components.broker")
 Argument = str | bytes | int
 Call = tuple[Script, Sequence[Argument]]
 
+R = TypeVar("R")
+
 LOST = (RedisError, OSError, RuntimeError)
 """How a lost connection shows; uvloop raises the last at a closed transport."""
 
@@ -40,6 +43,15 @@ OPTIONS: dict[str, Any] = {
     "socket_timeout": ANSWER_SECONDS,
     "socket_keepalive": True,
 }
+
+
+@dataclass(frozen=True)
+class Question(Generic[R]):
+    """A call that can be made in a thread or on a loop, and what its answer means."""
+
+    script: Script
+    arguments: Sequence[Argument]
+    read: Callable[[Any], R]
 
 
 def no_retry() -> Retry:

@@ -20,6 +20,7 @@ from sse_components.brokers.base import (
     Interruption,
     Watermark,
 )
+from sse_components.brokers.redis import revocations
 from sse_components.brokers.redis.calls import (
     ANSWER_SECONDS,
     LOST,
@@ -69,12 +70,15 @@ class RedisFeed(Feed):
         self._id = secrets.token_hex(8)
         self._channels = f"{prefix}c:".encode()
         self._own_channel = f"{prefix}w:{self._id}".encode()
+        self._revocations = f"{prefix}v".encode()
         self._names: set[str] = set()
         self._outstanding: Counter[bytes] = Counter()
         """Of each channel, how many confirmations are still to come."""
         self._confirmed = asyncio.Event()
         self._whole = asyncio.Event()
         """Set while nothing is missing of what it hears."""
+        self._was_whole = False
+        """Whether it has been so, and something can have been missed since."""
         self._epoch = b""
         self._noted = 0
         """The seq at which patterns were noted last."""
@@ -184,9 +188,10 @@ class RedisFeed(Feed):
         async with asyncio.timeout(ANSWER_SECONDS):  # as reading itself waits for ever
             await connection.connect()
             self._probes = 0
-            self._outstanding[self._own_channel] += 1
+            always = self._own_channel, self._revocations
+            self._outstanding.update(always)
             self._restore()
-            await connection.send_command("SUBSCRIBE", self._own_channel)
+            await connection.send_command("SUBSCRIBE", *always)
             self._reading = asyncio.create_task(self._read(connection))
             await self._command("SUBSCRIBE", self._names)
 
@@ -194,6 +199,8 @@ class RedisFeed(Feed):
         self._whole.clear()
         self._confirmed.clear()
         self._outstanding.clear()
+        if not self._was_whole:
+            self._held.clear()  # before which no interruption would stand
         connection, self._connection = self._connection, None
         for task in (self._reading, self._restoring):
             if task:
@@ -253,8 +260,9 @@ class RedisFeed(Feed):
         self._whole.set()
         logger.info("Redis is heard")
         self._pause, self._complaint = BACKOFF_SECONDS[0], ""
-        if self._names:
+        if self._was_whole:
             self._heard.append(Interruption())
+        self._was_whole = True
         self._heard += held
         self._ready.set()
 
@@ -283,16 +291,18 @@ class RedisFeed(Feed):
             self._confirmed.set()
 
     def _take(self, channel: bytes, message: bytes) -> None:
-        head, _, event = message.partition(b"\n")
+        head, _, body = message.partition(b"\n")
         epoch, seq, *previous = head.split(b" ")
         self._probes = 0
         self._meet(epoch)
         position = Position(epoch.decode(), int(seq))
         if channel == self._own_channel:
             self._put(Watermark(position))
+        elif channel == self._revocations:
+            self._put(revocations.unpacked(position, body))
         else:
             name = channel[len(self._channels) :].decode()
-            happened = unpacked(position, event)
+            happened = unpacked(position, body)
             self._put(Delivery(name, int(previous[0]), happened))
 
     def _meet(self, epoch: bytes) -> None:

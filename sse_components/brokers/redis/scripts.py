@@ -37,10 +37,18 @@ class Scripts:
     """All there are; `clock` is the Lua that defines `now_us()`."""
 
     def __init__(self, clock: str) -> None:
-        def script(name: str) -> Script:
-            return Script("\n".join([clock, lua("prelude"), lua(name)]))
+        def script(*names: str) -> Script:
+            return Script("\n".join([clock, *map(lua, ["prelude", *names])]))
 
         self.publish = script("publish")
         self.resume = script("resume")
         self.note = script("note")
         self.probe = script("probe")
+        self.revoke = script("revoke")
+        self.revocations = script("revocations")
+        self.report = script("presence", "report")
+        self.withdraw = script("presence", "withdraw")
+        self.sweep = script("presence", "sweep")
+        self.members = script("members")
+        self.statuses = script("statuses")
+        self.subscribers = script("subscribers")

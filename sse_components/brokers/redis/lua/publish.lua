@@ -18,36 +18,11 @@ if call then
   end
 end
 
-local function append(name, seq, last, event)
-  local key = PREFIX .. 'h:' .. name
-  if not last then
-    last = 0
-    redis.call('DEL', key)  -- of an epoch before, whose ids might be greater
-  end
-  local s, previous = text(seq), text(last)
-  redis.call('HSET', PREFIX .. 'g:' .. name, 'e', epoch, 's', s)
-  if size > 0 then
-    redis.call('XADD', key, 'MAXLEN', size, s .. '-0', 'p', previous, 'd', event)
-    expire(key, history + ahead)
-  end
-  redis.call('PUBLISH', PREFIX .. 'c:' .. name, epoch .. ' ' .. s .. ' ' .. previous .. '\n' .. event)
-end
-
+local publish = publisher(size, history, memory, epoch, present, ahead, seq)
 local answer = { 'ok', epoch }
 for i = 8, #ARGV, 2 do
-  local group, event = ARGV[i], ARGV[i + 1]
-  append(group, seq, (remembered(group, epoch)), event)
-  expire(PREFIX .. 'g:' .. group, memory + ahead)
-  local parent = string.match(group, '^(.*)%.[^.]*$')
-  if parent then
-    local last, noted = remembered(parent .. '.*', epoch)
-    if last and noted >= present - memory then
-      append(parent .. '.*', seq, last, event)
-    end
-  end
-  answer[#answer + 1] = text(seq)
-  present = seq
-  seq = seq + 1
+  present = publish(ARGV[i], ARGV[i + 1])
+  answer[#answer + 1] = text(present)
 end
 keep(epoch, present)
 
