@@ -1,5 +1,5 @@
-import type { Env } from "./env";
 import { tab } from "./identity";
+import type { Post, Reply } from "./post";
 
 /** What a call sends. */
 export interface Call {
@@ -53,40 +53,24 @@ export type SendCall = (
 
 /** Calls over HTTP, whatever the stream is doing. */
 export const sender =
-  (env: Env, address: string, csrf: string, page: () => string): SendCall =>
+  (post: Post, address: string, page: () => string): SendCall =>
   async (component, method, request, call) => {
-    const abort = new AbortController();
-    const cancel = env.after(TIMEOUT, () => abort.abort());
+    const headers = { "X-SSE-Tab": tab, "X-SSE-Request": request };
     try {
-      const response = await env.fetch(`${address}${component}/${method}`, {
-        method: "POST",
-        credentials: "same-origin",
-        redirect: "manual", // to a login page, for example, which is no answer
-        headers: {
-          "Content-Type": "application/json",
-          "X-CSRFToken": csrf,
-          "X-SSE-Tab": tab,
-          "X-SSE-Request": request,
-        },
-        body: JSON.stringify({ ...call, page: page() }),
-        signal: abort.signal,
-      });
-      return await read(response);
+      const body = { ...call, page: page() };
+      return read(await post(`${address}${component}/${method}`, body, TIMEOUT, headers));
     } catch (error) {
       if (error instanceof CallFailed) throw error;
       throw new CallFailed(0, "network", "The server could not be reached.");
-    } finally {
-      cancel();
     }
   };
 
-async function read(response: Response): Promise<Answer> {
-  const isJson = response.headers.get("content-type")?.startsWith("application/json");
-  if (response.ok && isJson) return (await response.json()) as Answer;
-  const said = isJson ? ((await response.json()) as { code?: unknown; detail?: unknown }) : {};
+function read({ status, content }: Reply): Answer {
+  if (status === 200 && content) return content as Answer;
+  const said = (content ?? {}) as { code?: unknown; detail?: unknown };
   throw new CallFailed(
-    response.status,
+    status,
     String(said.code ?? "unexpected"),
-    String(said.detail ?? `The server answered ${response.status}.`),
+    String(said.detail ?? `The server answered ${status}.`),
   );
 }

@@ -1,6 +1,10 @@
+import { Attempt, HEALTHY } from "./attempt";
 import { Backoff } from "./backoff";
 import type { Cancel, Env } from "./env";
-import type { Link, OpenLink } from "./link";
+import { Grants, replaced } from "./grants";
+import type { OpenLink } from "./link";
+import type { AskRenewal } from "./renewal";
+import { Renewer } from "./renewer";
 import { Ring } from "./ring";
 import { type ControlFrame, type EventFrame, type Frame, isEvent, older } from "./wire";
 
@@ -14,27 +18,15 @@ export interface Sink {
   activity(now: number): void;
   opened(groups: string[]): void;
   denied(groups: string[], condition: string | null): void;
-  /** The grants are refused for their age: new ones come with new HTML. */
+  /** The grants can't be renewed: new ones come with new HTML. */
   expired(): void;
 }
 
 const GATHER = 50;
-const OPEN_TIMEOUT = 10_000;
-const HEALTHY = 10_000;
 const RETRY_HANDOVER = 1_000;
-const MISSED = 2.5;
-
-/** One attempt at a stream, from its opening to its end. */
-interface Attempt {
-  link: Link;
-  /** How many grants it was opened with, of which generation. */
-  grants: number;
-  generation: number;
-  openedAt: number | null;
-  heardAt: number;
-  keepAlive: number;
-  groups: string[];
-}
+const PATIENCE = 2_000;
+const PARDON = 500;
+const PARDON_SPREAD = 2_500;
 
 /**
  * Keeps one stream open, comes back with the cursor, and never misses an event.
@@ -43,10 +35,8 @@ interface Attempt {
  * second is complete.
  */
 export class Connection {
-  #grants: string[] = [];
-  #generation = 0;
-  /** All grants are too old, and none has come since. */
-  #needsGrant = false;
+  #grants: Grants;
+  #renewer: Renewer;
   #current: Attempt | null = null;
   #next: Attempt | null = null;
   /** Everything up to here was heard. */
@@ -56,12 +46,19 @@ export class Connection {
   #wanted = false;
   #asleep = false;
   #refusedForGood = false;
+  /** The answer after which the grants open no stream before they are renewed. */
+  #refusal: ControlFrame | null = null;
+  /** How often the grants were too old since a stream opened. */
+  #refusals = 0;
+  /** When a stream was open again after the user's were revoked; infinite until it is. */
+  #pardonedAt = -Infinity;
+  #notBefore = 0;
   #state: State = "closed";
   #seen = new Ring();
   #backoff: Backoff;
   #retry: Cancel | null = null;
   #gathering: Cancel | null = null;
-  #watching: Cancel | null = null;
+  #patience: Cancel | null = null;
 
   constructor(
     private readonly env: Env,
@@ -70,17 +67,23 @@ export class Connection {
     private readonly sink: Sink,
     cursor: string | null,
     grants: string[],
+    ask: AskRenewal,
   ) {
     this.#cursor = cursor;
-    this.#grants = grants;
+    this.#grants = new Grants(grants);
+    this.#renewer = new Renewer(env, ask, this.#grants, {
+      renewed: (parts, whole) => this.#renewed(parts, whole),
+      refused: (grants) => this.#unrenewable(grants),
+      kept: () => this.#proceed(),
+    });
     this.#backoff = new Backoff(env);
   }
 
-  /** The groups of the open stream, unless its grants are too old to open another. */
+  /** The groups of the open stream, unless new grants have to take the place of its own. */
   get groups(): string[] | null {
     const current = this.#current;
-    const counts = current?.openedAt != null && current.generation === this.#generation;
-    return counts ? current.groups : null;
+    if (current?.openedAt == null || this.#grants.awaited) return null;
+    return current.generation === this.#grants.generation ? current.groups : null;
   }
 
   start(): void {
@@ -88,7 +91,8 @@ export class Connection {
     this.#wanted = true;
     this.#asleep = this.#refusedForGood = false;
     this.#backoff.reset();
-    this.#connect();
+    this.#enter("connecting");
+    this.#comeBack();
   }
 
   stop(): void {
@@ -111,13 +115,15 @@ export class Connection {
     if (!this.#wanted) return;
     this.#asleep = false;
     const current = this.#current;
-    if (!current || this.#needsGrant) {
+    if (!current || this.#grants.awaited) {
       this.#comeBack();
-    } else if (current.openedAt !== null && this.#silence(current) > 1.2 * current.keepAlive) {
-      // A phone notices a dead socket late; if it is alive, a second one costs nothing.
-      this.#hold ??= this.#cursor;
-      this.#handOver();
+      return;
     }
+    this.#renewer.wake();
+    if (!current.isDoubtful) return;
+    // A phone notices a dead socket late; if it is alive, a second one costs nothing.
+    this.#hold ??= this.#cursor;
+    if (!this.#refusal) this.#handOver();
   }
 
   /** The browser says that it is offline. */
@@ -129,23 +135,37 @@ export class Connection {
 
   /** Hear what a grant of newer HTML allows, from that HTML's position on. */
   addGrant(grant: string, position: string): void {
-    this.#grants.push(grant);
-    this.#needsGrant = false;
+    this.#grants.add(grant);
     this.#hold = older(this.#hold ?? this.#cursor, position);
     if (this.#refusedForGood) this.start();
     if (!this.#wanted) return;
     this.#gathering ??= this.env.after(GATHER, () => {
       this.#gathering = null;
-      if (this.#current) this.#handOver();
-      else if (!this.#asleep && !this.#retry) this.#connect();
+      this.#merge();
     });
   }
 
-  #url(from: string | null): string {
-    const query = new URLSearchParams();
-    for (const grant of this.#grants) query.append("grant", grant);
-    if (from !== null) query.set("lastEventId", from);
-    return `${this.address}?${query}`;
+  /** Have one grant made of several, which keeps addresses short; it must not take long. */
+  #merge(): void {
+    if (this.#asleep || this.#grants.renewable.length < 2) {
+      this.#proceed();
+    } else {
+      this.#patience ??= this.env.after(PATIENCE, () => this.#proceed());
+      this.#renewer.merge();
+    }
+  }
+
+  /** Have a stream, and have it hear all that is held. */
+  #proceed(): void {
+    this.#patience?.();
+    this.#patience = null;
+    if (!this.#wanted || this.#asleep || this.#refusal || this.#grants.missing) return;
+    const next = this.#next;
+    if (!this.#current) {
+      if (!this.#retry) this.#comeBack();
+    } else if (this.#hold !== null && !(next && this.#grants.within(next.grants))) {
+      this.#handOver();
+    }
   }
 
   #connect(): void {
@@ -155,26 +175,17 @@ export class Connection {
     this.#hold = null;
     if (this.#state !== "disconnected") this.#enter("connecting");
     this.#current = this.#attempt(this.#cursor);
-    this.#watch();
   }
 
   #handOver(): void {
-    this.#next?.link.close();
+    this.#next?.close();
     this.#next = this.#attempt(this.#hold);
   }
 
   #attempt(from: string | null): Attempt {
-    const now = this.env.now();
-    const attempt: Attempt = {
-      link: { close: () => undefined },
-      grants: this.#grants.length,
-      generation: this.#generation,
-      openedAt: null,
-      heardAt: now,
-      keepAlive: OPEN_TIMEOUT / MISSED,
-      groups: [],
-    };
-    attempt.link = this.open(this.#url(from), {
+    const { all, generation } = this.#grants;
+    const url = `${this.address}?${this.#grants.query(from)}`;
+    const attempt: Attempt = new Attempt(this.env, this.open, url, all, generation, {
       frame: (frame) => this.#hear(attempt, frame),
       end: () => this.#ended(attempt, null),
     });
@@ -182,8 +193,7 @@ export class Connection {
   }
 
   #hear(attempt: Attempt, frame: Frame): void {
-    attempt.heardAt = this.env.now();
-    this.sink.activity(attempt.heardAt);
+    this.sink.activity(this.env.now());
     if (!isEvent(frame)) {
       this.#control(attempt, frame);
       return;
@@ -196,14 +206,11 @@ export class Connection {
   #control(attempt: Attempt, frame: ControlFrame): void {
     switch (frame.type) {
       case "stream-open":
-        attempt.openedAt = this.env.now();
-        attempt.keepAlive = (frame.keep_alive ?? 15) * 1000;
-        attempt.groups = frame.groups ?? [];
+        this.#refusals = 0;
+        this.#pardonedAt = Math.min(this.#pardonedAt, this.env.now());
+        this.#renewer.opened(frame.expires ?? null);
         this.#move(attempt, frame.id);
-        if (attempt === this.#current) {
-          this.#online(attempt);
-          this.#watch();
-        }
+        if (attempt === this.#current) this.#online(attempt);
         if (frame.denied?.length) this.sink.denied(frame.denied, null);
         break;
       case "keep-alive":
@@ -215,11 +222,11 @@ export class Connection {
         this.sink.reset(frame.groups ?? [], frame.spread ?? 0);
         break;
       case "stream-close":
-        attempt.link.close();
+        attempt.close();
         this.#ended(attempt, frame.retry ?? null);
         break;
       case "stream-error":
-        attempt.link.close();
+        attempt.close();
         this.#refused(attempt, frame);
         break;
     }
@@ -237,37 +244,33 @@ export class Connection {
 
   /** The second stream has everything up to now: the first is no longer needed. */
   #settle(attempt: Attempt): void {
-    this.#current?.link.close();
+    this.#current?.close();
     this.#current = attempt;
     this.#next = null;
-    if (attempt.grants === this.#grants.length) this.#hold = null;
+    if (this.#grants.within(attempt.grants)) this.#hold = null;
     this.#online(attempt);
-    this.#watch();
   }
 
   #ended(attempt: Attempt, retry: number | null): void {
     if (attempt === this.#next) {
       this.#next = null;
-      this.env.after(RETRY_HANDOVER, () => {
-        if (this.#current && !this.#next && this.#hold !== null) this.#handOver();
-      });
+      this.#patience ??= this.env.after(RETRY_HANDOVER, () => this.#proceed());
       return;
     }
     if (attempt !== this.#current) return;
     this.#current = null;
-    if (attempt.openedAt !== null && this.env.now() - attempt.openedAt >= HEALTHY)
-      this.#backoff.reset();
+    if (attempt.openedAt !== null && !attempt.isShort) this.#backoff.reset();
     const next = this.#next;
     if (next) {
       this.#next = null;
       this.#current = next;
       this.#cursor = this.#hold;
-      this.#hold = null;
-      this.#watch();
+      if (this.#grants.within(next.grants)) this.#hold = null;
       if (next.openedAt !== null) this.#online(next);
       else this.#enter("disconnected");
       return;
     }
+    this.#renewer.rest();
     const delay = this.#backoff.next();
     this.#again(retry ?? delay);
   }
@@ -280,81 +283,126 @@ export class Connection {
   }
 
   #comeBack(): void {
-    if (this.#needsGrant) this.sink.expired();
+    this.#retry?.();
+    this.#retry = null;
+    if (this.#grants.awaited) this.sink.expired();
+    if (this.#current || this.#grants.missing) return;
+    const early = this.#notBefore - this.env.now();
+    if (early > 0) this.#again(early);
+    else if (this.#refusal) this.#renewer.renew();
     else this.#connect();
   }
 
   #refused(attempt: Attempt, frame: ControlFrame): void {
-    const condition = frame.condition ?? "bad_request";
-    const groups = frame.groups ?? [];
     if (attempt !== this.#next && attempt !== this.#current) return;
-    if (condition === "grant_expired") {
-      this.#renew(attempt);
+    if (frame.condition === "revoked") {
+      this.#revoked(frame);
+    } else if (frame.condition === "grant_expired") {
+      this.#expired(attempt, frame);
     } else if (attempt === this.#next) {
       // The first stream goes on with what it has.
       this.#next = null;
-      this.#hold = null;
-      this.#grants.length = this.#current?.grants ?? 0;
-      this.sink.denied(groups, condition);
+      const kept = this.#current?.grants ?? [];
+      this.#grants.fallBack(attempt.grants, kept);
+      if (this.#grants.within(kept)) this.#hold = null;
+      this.sink.denied(frame.groups ?? [], frame.condition ?? "bad_request");
     } else {
-      this.#hangUp();
-      this.#wanted = false;
-      this.#refusedForGood = true;
-      this.#grants = [];
-      this.sink.denied(groups, condition);
-      this.#enter("closed");
+      this.#close(frame);
     }
   }
 
-  /** Have new grants come with new HTML; a stream that is open stays so meanwhile. */
-  #renew(attempt: Attempt): void {
-    this.#grants = [];
-    this.#generation++;
-    this.#needsGrant = true;
-    this.#hold ??= this.#cursor;
+  #close(frame: ControlFrame): void {
+    this.#hangUp();
+    this.#wanted = false;
+    this.#refusedForGood = true;
+    this.#refusal = null;
+    this.#grants.clear();
+    this.sink.denied(frame.groups ?? [], frame.condition ?? "bad_request");
+    this.#enter("closed");
+  }
+
+  /** Renewal comes first; a stream that is open stays so meanwhile. */
+  #expired(attempt: Attempt, frame: ControlFrame): void {
     if (attempt === this.#next) {
       this.#next = null;
     } else {
       this.#hangUp();
       this.#enter("disconnected");
     }
-    // A server that refuses the new ones too is asked ever less often.
+    if (!this.#refusal) {
+      this.#grants.shed();
+      const isSecond = ++this.#refusals > 1 || attempt.isShort;
+      if (isSecond || !this.#grants.renewable.length) {
+        this.#forsake(attempt.grants);
+        return;
+      }
+      this.#refusal = frame;
+    }
+    this.#renewer.renew();
+  }
+
+  /** The user was disconnected, which is no ban, or has logged out. */
+  #revoked(frame: ControlFrame): void {
+    const wasPardoned = this.env.now() - this.#pardonedAt < HEALTHY;
+    this.#hangUp();
+    this.#grants.shed();
+    if (wasPardoned || !this.#grants.renewable.length) {
+      this.#close(frame);
+    } else {
+      this.#refusal = frame;
+      this.#enter("disconnected");
+      this.#renewer.renew();
+    }
+  }
+
+  #renewed(parts: readonly string[], whole: string): void {
+    for (const attempt of [this.#current, this.#next])
+      if (attempt) attempt.grants = replaced(attempt.grants, parts, whole);
+    if (this.#refusal?.condition === "revoked") this.#pardon();
+    this.#refusal = null;
+    this.#proceed();
+  }
+
+  /** Come back, but not all at once. */
+  #pardon(): void {
+    this.#pardonedAt = Infinity;
+    this.#notBefore = this.env.now() + PARDON + this.env.random() * PARDON_SPREAD;
+  }
+
+  #unrenewable(grants: readonly string[]): void {
+    const refusal = this.#refusal;
+    this.#refusal = null;
+    if (!refusal) {
+      // They are good for a while, but new HTML has to bring others.
+      this.#grants.spend(grants);
+      if (this.#current) this.sink.expired();
+    } else if (refusal.condition === "grant_expired") {
+      this.#forsake(grants);
+    } else {
+      this.#grants.drop(grants);
+      if (this.#wanted && !this.#grants.all.length) this.#close(refusal);
+      else this.#pardon();
+    }
+    this.#proceed();
+  }
+
+  /** Have new grants come with new HTML, ever less often if they are refused too. */
+  #forsake(grants: readonly string[]): void {
+    this.#grants.drop(grants);
+    if (!this.#wanted || this.#asleep) return;
     this.#retry?.();
-    this.#retry = this.env.after(this.#backoff.next(), () => {
-      this.#retry = null;
-      if (this.#needsGrant) this.sink.expired();
-    });
+    this.#retry = this.env.after(this.#backoff.next(), () => this.#comeBack());
   }
 
   #hangUp(): void {
     this.#retry?.();
     this.#gathering?.();
-    this.#watching?.();
-    this.#retry = this.#gathering = this.#watching = null;
-    this.#current?.link.close();
-    this.#next?.link.close();
+    this.#patience?.();
+    this.#retry = this.#gathering = this.#patience = null;
+    this.#renewer.rest();
+    this.#current?.close();
+    this.#next?.close();
     this.#current = this.#next = null;
-  }
-
-  /** By timestamps, because the timers of a hidden page run late. */
-  #watch(): void {
-    this.#watching?.();
-    const attempt = this.#current;
-    if (!attempt) return;
-    const allowed = MISSED * attempt.keepAlive;
-    this.#watching = this.env.after(Math.max(allowed - this.#silence(attempt), 100), () => {
-      if (attempt !== this.#current) return;
-      if (this.#silence(attempt) < MISSED * attempt.keepAlive) {
-        this.#watch();
-      } else {
-        attempt.link.close();
-        this.#ended(attempt, null);
-      }
-    });
-  }
-
-  #silence(attempt: Attempt): number {
-    return this.env.now() - attempt.heardAt;
   }
 
   #enter(state: State): void {

@@ -12,18 +12,16 @@ import { follow } from "./lifecycle";
 import { openSource } from "./link";
 import { Notified } from "./notified";
 import { Page } from "./page";
+import { poster } from "./post";
+import { type AskRenewal, asker } from "./renewal";
 import { scope } from "./root";
 import { type Status, StatusTeller, initialStatus } from "./status";
 
 /** Register with Alpine, before it looks at the page. */
 function register(alpine: Alpine, config: Config): void {
   const page = new Page(browser, document, new Notified(() => sessionStorage));
-  const send = sender(
-    browser,
-    config.components,
-    config.csrf,
-    () => location.pathname + location.search,
-  );
+  const post = poster(browser, config.csrf);
+  const send = sender(post, config.components, () => location.pathname + location.search);
   watchTyping();
   alpine.store("sse", initialStatus());
   alpine.data("sse", function () {
@@ -36,13 +34,20 @@ function register(alpine: Alpine, config: Config): void {
   });
   if (config.stream) {
     const status = new StatusTeller(alpine.store("sse") as Status, document);
-    const connection = connect(config, config.stream, page, status);
+    const ask = asker(post, config.renewal);
+    const connection = connect(config, config.stream, page, status, ask);
     page.connect(connection);
     follow(connection);
   }
 }
 
-function connect(config: Config, address: string, page: Page, status: StatusTeller): Connection {
+function connect(
+  { cursor, grants }: Config,
+  address: string,
+  page: Page,
+  status: StatusTeller,
+  ask: AskRenewal,
+): Connection {
   const sink = {
     event: page.event.bind(page),
     reset(groups: string[], spread: number) {
@@ -55,7 +60,7 @@ function connect(config: Config, address: string, page: Page, status: StatusTell
     denied: status.denied.bind(status),
     expired: page.expired.bind(page),
   };
-  return new Connection(browser, openSource(browser), address, sink, config.cursor, config.grants);
+  return new Connection(browser, openSource(browser), address, sink, cursor, grants, ask);
 }
 
 /** An Alpine that is already at work has met our components without knowing them. */

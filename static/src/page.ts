@@ -9,6 +9,8 @@ const FOR_ALL = new Set(["broadcast", "users"]);
 
 type Route = (page: Page, frame: EventFrame) => void;
 
+const presence: Route = (page, frame) => page.notify(frame, frame.type, frame.payload);
+
 const routes: Record<string, Route> = {
   "component.data_changed": (page, frame) => {
     for (const component of page.subscribed(frame.group)) component.push(frame);
@@ -23,7 +25,15 @@ const routes: Record<string, Route> = {
     for (const component of page.removedBy(frame))
       if (component.isOlderThan(frame)) component.remove();
   },
-  notify: (page, frame) => page.notify(frame),
+  notify: (page, frame) => {
+    const name = text(frame.payload.event_name);
+    if (name !== null) page.notify(frame, name, frame.payload.data);
+  },
+  "presence.join": presence,
+  "presence.leave": presence,
+  "presence.online": presence,
+  "presence.offline": presence,
+  "presence.count": presence,
 };
 
 const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
@@ -92,7 +102,7 @@ export class Page implements Owner {
     }
   }
 
-  /** The grants are too old: the answers bring new ones. */
+  /** The grants can't be renewed: the answers bring new ones. */
   expired(): void {
     this.#granted.clear();
     for (const component of [...this.#components]) {
@@ -113,10 +123,9 @@ export class Page implements Owner {
     return this.subscribed(text(payload.target_group) ?? group);
   }
 
-  notify(frame: EventFrame): void {
-    const name = text(frame.payload.event_name);
-    if (name === null || !this.notified.add(frame.id)) return;
-    const detail = { data: frame.payload.data, group: frame.group, id: frame.id };
+  notify(frame: EventFrame, name: string, data: unknown): void {
+    if (!this.notified.add(frame.id)) return;
+    const detail = { data, group: frame.group, id: frame.id };
     this.target.dispatchEvent(new CustomEvent(name, { detail }));
     const told = this.#isForAll(frame.group) ? [...this.#components] : this.subscribed(frame.group);
     for (const component of told) component.notify(frame, name, detail);
@@ -136,9 +145,9 @@ export class Page implements Owner {
 
   /** Have a component fetch, once, what the page's grants don't allow it to hear. */
   #cover(component: Component): void {
-    if (!this.#connection?.groups || component.asked) return;
-    if (!component.view.groups.some((group) => this.#lacks(group))) return;
-    component.asked = true;
-    component.refresh();
+    if (!this.#connection?.groups) return;
+    const lacks = component.view.groups.some((group) => this.#lacks(group));
+    if (lacks && !component.asked) component.refresh();
+    component.asked = lacks;
   }
 }

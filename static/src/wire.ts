@@ -16,6 +16,8 @@ export interface ControlFrame {
   groups?: string[];
   denied?: string[];
   keep_alive?: number;
+  /** Seconds until the first of the stream's grants expires. */
+  expires?: number | null;
   condition?: string;
   retry?: number;
   spread?: number;
@@ -38,6 +40,7 @@ export const TYPES = [
   "presence.leave",
   "presence.online",
   "presence.offline",
+  "presence.count",
 ];
 
 export const isEvent = (frame: Frame): frame is EventFrame => "group" in frame;

@@ -1,40 +1,17 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { Connection } from "../src/connection";
-import { openSource } from "../src/link";
-import { FakeEnv } from "./fakes";
+import type { Connection } from "../src/connection";
+import type { FakeEnv } from "./fakes";
+import { Line, event } from "./line";
 
+let line: Line;
 let env: FakeEnv;
 let told: unknown[][];
 let connection: Connection;
 
-const event = (seq: number, group = "news") => ({
-  type: "component.data_changed",
-  id: `e:${seq}`,
-  group,
-  payload: { data: {}, update: false },
-  sender: null,
-});
-const heard = () => told.filter(([what]) => what === "event").map(([, id]) => id);
-const states = () => told.filter(([what]) => what === "state").map(([, state]) => state);
-
 beforeEach(() => {
-  env = new FakeEnv();
-  told = [];
-  const note =
-    (what: string) =>
-    (...args: unknown[]) =>
-      void told.push([what, ...args]);
-  const sink = {
-    event: (frame: { id: string }) => void told.push(["event", frame.id]),
-    reset: note("reset"),
-    state: note("state"),
-    activity: () => undefined,
-    opened: note("opened"),
-    denied: note("denied"),
-    expired: note("expired"),
-  };
-  connection = new Connection(env, openSource(env), "/sse/stream", sink, "e:5", ["one"]);
+  line = new Line();
+  ({ env, told, connection } = line);
 });
 
 test("the first stream asks for what came after the page's cursor", () => {
@@ -48,10 +25,10 @@ test("the first stream asks for what came after the page's cursor", () => {
 
 test("it is online only after stream-open", () => {
   connection.start();
-  assert.deepEqual(states(), ["connecting"]);
+  assert.deepEqual(line.states, ["connecting"]);
   env.last.open();
   env.last.open();
-  assert.deepEqual(states(), ["connecting", "connected"]);
+  assert.deepEqual(line.states, ["connecting", "connected"]);
 });
 
 test("a cut stream is resumed from the last event", async () => {
@@ -59,12 +36,12 @@ test("a cut stream is resumed from the last event", async () => {
   env.last.open({ id: "e:5" });
   env.last.send(event(6));
   env.last.cut();
-  assert.deepEqual(states(), ["connecting", "connected", "disconnected"]);
+  assert.deepEqual(line.states, ["connecting", "connected", "disconnected"]);
   await env.pass(250);
   assert.equal(env.sources.length, 2);
   assert.equal(env.last.cursor, "e:6");
   env.last.open();
-  assert.equal(states().at(-1), "connected");
+  assert.equal(line.states.at(-1), "connected");
 });
 
 test("an id on a keep-alive or a reset is a place to resume from", async () => {
@@ -87,7 +64,15 @@ test("an event is told of once", () => {
   env.last.send(event(6));
   env.last.send(event(6));
   env.last.send(event(7));
-  assert.deepEqual(heard(), ["e:6", "e:7"]);
+  assert.deepEqual(line.heard, ["e:6", "e:7"]);
+});
+
+test("a stream is listened to for presence", () => {
+  connection.start();
+  env.last.open();
+  const names = ["join", "leave", "online", "offline", "count"];
+  names.forEach((name, n) => env.last.send({ ...event(6 + n), type: `presence.${name}` }));
+  assert.equal(line.heard.length, names.length);
 });
 
 test("what isn't a frame stops nothing", () => {
@@ -95,7 +80,7 @@ test("what isn't a frame stops nothing", () => {
   env.last.open();
   env.last.send("nonsense" as never);
   env.last.send(event(6));
-  assert.deepEqual(heard(), ["e:6"]);
+  assert.deepEqual(line.heard, ["e:6"]);
 });
 
 test("attempts are further apart, up to 4 s in the first minute, then up to 30 s", async () => {
@@ -154,9 +139,9 @@ test("a stream that is silent for 2.5 keep-alives is given up", async () => {
   env.last.send({ type: "keep-alive" });
   await env.pass(4999);
   assert.equal(env.open.length, 1);
-  assert.equal(states().at(-1), "connected");
+  assert.equal(line.states.at(-1), "connected");
   await env.pass(1);
-  assert.equal(states().at(-1), "disconnected");
+  assert.equal(line.states.at(-1), "disconnected");
   assert.ok(env.sources[0]?.closed);
 });
 
@@ -187,9 +172,9 @@ test("a page out of sight has no stream, and comes back with its cursor", async 
   assert.equal(env.open.length, 0);
   connection.wake();
   assert.equal(env.last.cursor, "e:6");
-  assert.deepEqual(states().slice(-1), ["disconnected"]);
+  assert.deepEqual(line.states.slice(-1), ["disconnected"]);
   env.last.open();
-  assert.deepEqual(states().slice(-1), ["connected"]);
+  assert.deepEqual(line.states.slice(-1), ["connected"]);
 });
 
 test("being offline is one change, being back another", async () => {
@@ -199,7 +184,7 @@ test("being offline is one change, being back another", async () => {
   connection.lost();
   connection.wake();
   env.last.open();
-  assert.deepEqual(states(), ["connecting", "connected", "disconnected", "connected"]);
+  assert.deepEqual(line.states, ["connecting", "connected", "disconnected", "connected"]);
 });
 
 test("a stopped connection stays closed", async () => {
@@ -209,7 +194,7 @@ test("a stopped connection stays closed", async () => {
   connection.stop();
   await env.pass(60_000);
   assert.equal(env.open.length, 0);
-  assert.equal(states().at(-1), "closed");
+  assert.equal(line.states.at(-1), "closed");
 });
 
 test("a new grant is heard beside the first stream until nothing can be missed", async () => {
@@ -220,6 +205,7 @@ test("a new grant is heard beside the first stream until nothing can be missed",
   connection.addGrant("two", "e:10");
   connection.addGrant("three", "e:12");
   await env.pass(50);
+  await line.refuse();
   assert.equal(env.sources.length, 2);
   const second = env.last;
   assert.deepEqual(second.grants, ["one", "two", "three"]);
@@ -234,9 +220,9 @@ test("a new grant is heard beside the first stream until nothing can be missed",
   second.send({ type: "keep-alive", id: "e:21" });
   assert.ok(first?.closed);
   assert.ok(!second.closed);
-  assert.deepEqual(heard(), ["e:20", "e:15", "e:21"]);
+  assert.deepEqual(line.heard, ["e:20", "e:15", "e:21"]);
   assert.deepEqual(connection.groups, ["news", "chat"]);
-  assert.deepEqual(states(), ["connecting", "connected"]);
+  assert.deepEqual(line.states, ["connecting", "connected"]);
   second.cut();
   await env.pass(500);
   assert.equal(env.last.cursor, "e:21");
@@ -248,10 +234,11 @@ test("a stream cut during a handover costs no event of the new groups", async ()
   env.last.send(event(20));
   connection.addGrant("two", "e:10");
   await env.pass(50);
+  await line.refuse();
   const [first, second] = env.sources;
   first?.send(event(22));
   first?.cut();
-  assert.equal(states().at(-1), "disconnected");
+  assert.equal(line.states.at(-1), "disconnected");
   second?.cut();
   await env.pass(500);
   assert.equal(env.last.cursor, "e:10");
@@ -283,7 +270,7 @@ test("a stream that has been silent for long is doubted when the page is seen ag
   env.last.send({ type: "keep-alive", id: "e:9" });
   assert.equal(env.open.length, 1);
   assert.ok(env.sources[0]?.closed);
-  assert.deepEqual(states(), ["connecting", "connected"]);
+  assert.deepEqual(line.states, ["connecting", "connected"]);
 });
 
 test("a second stream that fails is tried again beside the first", async () => {
@@ -291,11 +278,12 @@ test("a second stream that fails is tried again beside the first", async () => {
   env.last.open();
   connection.addGrant("two", "e:3");
   await env.pass(50);
+  await line.refuse();
   env.last.cut();
   await env.pass(1000);
   assert.equal(env.sources.length, 3);
   assert.equal(env.last.cursor, "e:3");
-  assert.deepEqual(states(), ["connecting", "connected"]);
+  assert.deepEqual(line.states, ["connecting", "connected"]);
 });
 
 test("a position of another epoch resumes from nowhere, which resets", async () => {
@@ -303,6 +291,7 @@ test("a position of another epoch resumes from nowhere, which resets", async () 
   env.last.open();
   connection.addGrant("two", "f:3");
   await env.pass(50);
+  await line.refuse();
   assert.equal(env.last.cursor, "0:0");
 });
 
@@ -317,63 +306,73 @@ test("a refusal is final and told of once", async () => {
   assert.deepEqual(env.last.grants, ["two"]);
 });
 
-test("expired grants are replaced by those of new answers", async () => {
-  connection.start();
-  env.last.send({ type: "stream-error", id: "error", condition: "grant_expired", groups: [] });
-  await env.pass(500);
-  assert.deepEqual(told.at(-1), ["expired"]);
-  connection.addGrant("two", "e:8");
-  await env.pass(50);
-  assert.deepEqual(env.last.grants, ["two"]);
-  assert.equal(env.last.cursor, "e:5");
-});
-
-test("while grants are awaited, a sign of life asks for them again", async () => {
-  connection.start();
-  env.last.send({ type: "stream-error", id: "error", condition: "grant_expired", groups: [] });
-  connection.wake();
-  assert.equal(env.sources.length, 1);
-  assert.deepEqual(told.at(-1), ["expired"]);
-});
-
-test("grants that are too old for a second stream are all replaced, the first goes on", async () => {
-  connection.start();
-  const [first] = env.sources;
-  first?.open({ groups: ["news"] });
-  connection.addGrant("two", "e:7");
-  await env.pass(50);
-  env.last.send({ type: "stream-error", id: "error", condition: "grant_expired", groups: [] });
-  assert.equal(connection.groups, null);
-  await env.pass(500);
-  assert.deepEqual(told.at(-1), ["expired"]);
-  first?.send(event(8));
-  connection.addGrant("three", "e:20");
-  connection.addGrant("four", "e:20");
-  await env.pass(50);
-  assert.deepEqual(env.last.grants, ["three", "four"]);
-  assert.equal(env.last.cursor, "e:5");
-  env.last.open({ groups: ["news", "chat"] });
-  env.last.send({ type: "keep-alive", id: "e:21" });
-  assert.ok(first?.closed);
-  assert.deepEqual(connection.groups, ["news", "chat"]);
-  assert.deepEqual(states(), ["connecting", "connected"]);
-});
-
-test("a stream that is cut while grants are awaited isn't opened without any", async () => {
-  connection.start();
-  env.last.open();
-  connection.addGrant("two", "e:7");
-  await env.pass(50);
-  env.last.send({ type: "stream-error", id: "error", condition: "grant_expired", groups: [] });
-  env.sources[0]?.cut();
-  await env.pass(5000);
-  assert.equal(env.sources.length, 2);
-  assert.deepEqual(told.at(-1), ["expired"]);
-});
-
 test("a group that is denied is told of, and the stream goes on", () => {
   connection.start();
   env.last.open({ denied: ["secret"] });
   assert.deepEqual(told.at(-1), ["denied", ["secret"], null]);
-  assert.equal(states().at(-1), "connected");
+  assert.equal(line.states.at(-1), "connected");
+});
+
+test("a second stream that never opens is given up too", async () => {
+  connection.start();
+  env.last.open();
+  connection.addGrant("two", "e:3");
+  await env.pass(50);
+  await line.refuse();
+  await env.pass(9_000);
+  env.sources[0]?.send({ type: "keep-alive" });
+  await env.pass(2_000);
+  assert.equal(env.sources.length, 3);
+  assert.ok(env.sources[1]?.closed);
+  assert.equal(env.last.cursor, "e:3");
+});
+
+test("a grant that is part of the next attempt opens no other stream", async () => {
+  connection.start();
+  env.last.open();
+  env.last.cut();
+  await env.pass(220);
+  connection.addGrant("two", "e:3");
+  await env.pass(50);
+  await line.refuse();
+  await env.pass(100);
+  assert.equal(env.sources.length, 2);
+  assert.deepEqual(env.last.grants, ["one", "two"]);
+  assert.equal(env.last.cursor, "e:3");
+});
+
+test("a second stream that takes over too early still owes the newest grant's events", async () => {
+  connection.start();
+  const [first] = env.sources;
+  first?.open();
+  first?.send(event(20));
+  connection.addGrant("two", "e:15");
+  await env.pass(50);
+  await line.refuse();
+  env.last.open();
+  connection.addGrant("three", "e:10");
+  first?.cut();
+  env.last.send(event(21));
+  await env.pass(50);
+  await line.refuse();
+  assert.equal(env.sources.length, 3);
+  assert.deepEqual(env.last.grants, ["one", "two", "three"]);
+  assert.equal(env.last.cursor, "e:10");
+});
+
+test("a second stream that is refused costs the first one nothing", async () => {
+  connection.start();
+  const [first] = env.sources;
+  first?.open({ id: "e:5" });
+  connection.addGrant("two", "e:3");
+  await env.pass(50);
+  await line.renew("both");
+  connection.addGrant("three", "e:4");
+  await line.end(env.last, "too_many_groups");
+  assert.deepEqual(told.at(-1), ["denied", ["news"], "too_many_groups"]);
+  await env.pass(50);
+  assert.deepEqual(line.request.body, { grants: ["one", "three"] });
+  await line.refuse();
+  assert.deepEqual(env.last.grants, ["one", "three"]);
+  assert.equal(env.last.cursor, "e:3");
 });

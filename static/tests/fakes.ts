@@ -69,7 +69,9 @@ export class FakeEnv implements Env {
   }
 
   after(milliseconds: number, run: () => void): () => void {
-    const timer = { at: this.#now + milliseconds, run };
+    // As in browsers, what is too long for 31 bits is no wait at all.
+    const wait = milliseconds < 2 ** 31 ? milliseconds : 0;
+    const timer = { at: this.#now + wait, run };
     this.#timers.push(timer);
     return () => {
       this.#timers = this.#timers.filter((each) => each !== timer);

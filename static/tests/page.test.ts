@@ -296,6 +296,30 @@ test("a notification is shown once, over a navigation too", () => {
   assert.equal(view.fired.length, 1);
 });
 
+for (const type of ["join", "leave", "online", "offline", "count"].map((name) => `presence.${name}`))
+  test(`${type} is told of as a notification is, by its type`, () => {
+    const [, one] = stage.add({}, { groups: ["room.*"], listen: { [type]: "show" } });
+    const [, deaf] = stage.add({}, { groups: ["room.7"] });
+    const [, elsewhere] = stage.add({}, { groups: ["chat"], listen: { [type]: "show" } });
+    const heard: unknown[] = [];
+    stage.document.addEventListener(type, (event) => heard.push((event as CustomEvent).detail));
+    for (let n = 0; n < 2; n++) stage.event(type, 11, { user: "7" }, { group: "room.7" });
+    const detail = { data: { user: "7" }, group: "room.7", id: "e:11" };
+    assert.deepEqual(heard, [detail]);
+    assert.deepEqual(one.fired, [[type, detail, false]]);
+    assert.deepEqual(deaf.fired, [[type, detail, false]]);
+    assert.deepEqual(elsewhere.fired, []);
+    assert.equal(stage.requests.length, 1);
+    assert.ok(stage.last.url.endsWith("/show"));
+    assert.deepEqual(stage.last.body.args, [detail]);
+  });
+
+test("who is online at all concerns every component", () => {
+  const [, one] = stage.add({}, { groups: ["news"] });
+  stage.event("presence.online", 11, { user: "7", last_seen: null }, { group: "presence.users" });
+  assert.equal(one.fired.length, 1);
+});
+
 test("a reset fetches every component of a named group once", () => {
   stage.add({}, { groups: ["news", "chat"] });
   stage.add({}, { groups: ["todo.*"] });
@@ -453,6 +477,21 @@ test("a group is asked for by one grant, and in vain once", async () => {
   stage.connection.groups = ["news", "chat"];
   stage.page.opened(["news", "chat"]);
   assert.equal(stage.requests.length, 3);
+});
+
+test("a component that lost its groups again asks again", async () => {
+  stage.add({}, { groups: ["chat"] });
+  const open = async (groups: string[]) => {
+    stage.connection.groups = groups;
+    stage.page.opened(groups);
+    stage.last.answer(answer({ grant: "new", position: "e:20" }));
+    await stage.env.pass(100);
+  };
+  await open(["news"]);
+  await open(["news", "chat"]);
+  assert.equal(stage.requests.length, 1);
+  await open(["news"]);
+  assert.equal(stage.requests.length, 2);
 });
 
 test("a grant for what the stream has is not needed", async () => {

@@ -74,7 +74,7 @@ test("a script without a stream says so", () => {
   const config = (dataset: Record<string, string>) => configOf({ dataset } as unknown as HTMLElement);
   assert.equal(config({ stream: "off", components: "/c/" }).stream, null);
   assert.deepEqual(
-    config({ stream: "/s", components: "/c/", grant: "g", cursor: "e:1", csrf: "t" }),
-    { stream: "/s", components: "/c/", grants: ["g"], cursor: "e:1", csrf: "t" },
+    config({ stream: "/s", components: "/c/", grants: "/g", grant: "g", cursor: "e:1", csrf: "t" }),
+    { stream: "/s", components: "/c/", renewal: "/g", grants: ["g"], cursor: "e:1", csrf: "t" },
   );
 });

@@ -6,6 +6,7 @@ import type { Connection } from "../src/connection";
 import { tab } from "../src/identity";
 import { Notified } from "../src/notified";
 import { Page } from "../src/page";
+import { poster } from "../src/post";
 import { FakeEnv, type Request } from "./fakes";
 
 export class FakeView implements View {
@@ -99,7 +100,7 @@ export class Stage {
 
   add(data: Record<string, unknown>, fields: Partial<FakeView> = {}): [Component, FakeView] {
     const view = new FakeView({ ...data }, fields);
-    const send = sender(this.env, "/sse/components/", "csrf", () => "/todo?tab=2");
+    const send = sender(poster(this.env, "csrf"), "/sse/components/", () => "/todo?tab=2");
     const component = new Component(this.env, send, this.page, view, { ...data });
     this.page.add(component);
     return [component, view];
