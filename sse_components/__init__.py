@@ -9,15 +9,33 @@ if TYPE_CHECKING:
     from sse_components.components.base import ReactiveComponent
     from sse_components.components.public import public
     from sse_components.dispatcher import ComponentDispatcher
+    from sse_components.revoking import (
+        adisconnect_user,
+        arevoke,
+        disconnect_user,
+        revoke,
+    )
 
 __version__ = "0.1.0"
 
-__all__ = ["ComponentDispatcher", "ReactiveComponent", "public"]
+__all__ = [
+    "ComponentDispatcher",
+    "ReactiveComponent",
+    "adisconnect_user",
+    "arevoke",
+    "disconnect_user",
+    "public",
+    "revoke",
+]
 
 _HOMES = {
     "ComponentDispatcher": "sse_components.dispatcher",
     "ReactiveComponent": "sse_components.components.base",
+    "adisconnect_user": "sse_components.revoking",
+    "arevoke": "sse_components.revoking",
+    "disconnect_user": "sse_components.revoking",
     "public": "sse_components.components.public",
+    "revoke": "sse_components.revoking",
 }
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sse_components import groups, runtime, visitors, wire
-from sse_components.errors import GrantInvalid
-from sse_components.events import Position
-from sse_components.grants import COOKIE, Grant
+from sse_components.errors import BrokerUnavailable, GrantInvalid
+from sse_components.events import Position, hashed
+from sse_components.grants import COOKIE, Grant, fingerprint
 from sse_components.groups import Subject, Visitor
 from sse_components.hub import Hub
 from sse_components.places import Place
 from sse_components.requests import Request
+from sse_components.revocations import Whose, merged
 from sse_components.subscriber import Subscriber, Transport
 from sse_components.wire import Condition, Farewell, Frame
 
@@ -34,7 +35,7 @@ class Opening:
     cursor: Position | None
     expires: int | None
     """When the first of its grants expires, in seconds since 1970."""
-    user: str | None
+    whose: Whose
     automatic: frozenset[str]
     """Those of the allowed that nobody asked for."""
 
@@ -76,33 +77,44 @@ async def decide(
     if request.is_too_long:
         text = "The query is longer than 64 KiB."
         raise Denied("bad_request", text)
+    await _recalled(hub)
     asked = request.groups if group is None else [group]
-    grants = granted(request, request.grants) if group is None else []
+    grants = granted(hub, request, request.grants) if group is None else []
     rendered = [name for grant in grants for name in grant.groups]
     if len({*asked, *rendered}) > settings.max_groups:
         text = f"A stream carries at most {settings.max_groups} groups."
         raise Denied("too_many_groups", text)
     is_page = group is None and not grants
+    position = hub.position  # from before the visitor is looked up
     subject = await find_subject(hub, request, asked, is_page=is_page)
-    user = _user(grants, subject)
-    if user is not None and not place.claim(user):
+    whose = _whose(request, grants, subject, position)
+    if whose.user is not None and not place.claim(whose.user):
         most = settings.max_streams_per_user
         logger.warning("A user has %s streams in this process, and wants more", most)
         raise Ended(hub.farewell("busy"))
     allowed, denied = await runtime.policy().allowed(subject, asked)
+    # Nothing is waited for from here until the hub has the stream: what is revoked
+    # before that is seen here, and what is revoked after it, there.
+    if not is_current(hub, whose):
+        raise Ended(hub.farewell("regrant"))
+    rendered, revoked = split(hub, grants)
+    denied += [name for name in revoked if name not in (*allowed, *denied)]
     if denied:
-        logger.warning("Denied %s of %s groups asked for", len(denied), len(asked))
+        most = len({*asked, *rendered, *denied})
+        logger.warning("Denied %s of %s groups asked for", len(denied), most)
     automatic: list[str] = []
-    if grants:
-        automatic = groups.automatic_of(grants[0].user, grants[0].session)
-    elif group is None and isinstance(subject, Visitor):
+    if grants and not (grants[0].bearer and whose.user is None):
+        automatic = groups.automatic_of(whose.user, whose.session)
+    elif is_page and isinstance(subject, Visitor):
         automatic = groups.automatic(subject)
     carried = list(dict.fromkeys([*automatic, *rendered, *allowed]))
     if not carried and (asked or not may_be_empty):
         text = "None of the groups asked for is allowed."
         raise Denied("forbidden", text, denied)
     expires = min((grant.expires for grant in grants), default=None)
-    return Opening(carried, denied, request.cursor, expires, user, frozenset(automatic))
+    return Opening(
+        carried, denied, request.cursor, expires, whose, frozenset(automatic)
+    )
 
 
 async def enter(
@@ -124,11 +136,13 @@ async def enter(
         return frame.behind(wire.retry(RETRY))
 
     logger.info("Opened %s with %s groups", connection, len(opening.allowed))
-    subscriber = await hub.open(transport, opening.allowed, opening.cursor, greeting)
+    subscriber = await hub.open(
+        transport, opening.allowed, opening.cursor, greeting, opening.whose
+    )
     return connection, subscriber
 
 
-def granted(request: Request, texts: Sequence[str]) -> list[Grant]:
+def granted(hub: Hub, request: Request, texts: Sequence[str]) -> list[Grant]:
     """Read the grants of a page: of one visitor, in the browser they are for.
 
     Raises `Ended`.
@@ -141,10 +155,21 @@ def granted(request: Request, texts: Sequence[str]) -> list[Grant]:
     if not all(grant.is_for(cookie) for grant in grants):
         text = "The grant is another browser's."
         raise Denied("forbidden", text)
-    if len({grant.user for grant in grants}) > 1:
+    if len({grant.whose.user for grant in grants}) > 1:
         text = "The grants are of several users."
         raise Denied("bad_request", text)
+    if not all(is_current(hub, grant.whose) for grant in grants):
+        raise Denied("grant_expired", "The grant is no longer valid.")
     return grants
+
+
+def is_current(hub: Hub, whose: Whose) -> bool:
+    """Whether what somebody had at a position can still be told to be right.
+
+    What was revoked in another epoch nobody remembers.
+    """
+    known = whose.position.epoch == hub.position.epoch
+    return known and not hub.revocations.cover(whose)
 
 
 async def find_subject(
@@ -171,10 +196,36 @@ async def find_subject(
         raise Ended(hub.farewell("unavailable")) from None
 
 
-def _user(grants: Sequence[Grant], subject: Subject) -> str | None:
-    """Return whose stream it is, if it is a user's."""
-    if grants and grants[0].user is not None:
-        return grants[0].user
-    if isinstance(subject, Visitor) and subject.user is not None:
-        return str(subject.user.pk)
-    return None
+async def _recalled(hub: Hub) -> None:
+    try:
+        await hub.recalled()
+    except BrokerUnavailable:
+        raise Ended(hub.farewell("unavailable")) from None
+
+
+def split(hub: Hub, grants: Iterable[Grant]) -> tuple[list[str], list[str]]:
+    """Return the groups of grants, and those that were revoked from all of them."""
+    held: dict[str, None] = {}
+    revoked: dict[str, None] = {}
+    for grant in grants:
+        lost = hub.revocations.among(grant.whose, grant.groups)
+        revoked |= dict.fromkeys(lost)
+        held |= dict.fromkeys(name for name in grant.groups if name not in lost)
+    return list(held), [name for name in revoked if name not in held]
+
+
+def _whose(
+    request: Request, grants: Sequence[Grant], subject: Subject, position: Position
+) -> Whose:
+    """Return whose stream it is, from the oldest word on it."""
+    if grants:
+        return merged([grant.whose for grant in grants])
+    if not isinstance(subject, Visitor):
+        return Whose(position)
+    cookie = request.cookies.get(COOKIE)
+    return Whose(
+        position,
+        user=None if subject.user is None else str(subject.user.pk),
+        browser=fingerprint(cookie) if cookie else None,
+        session=hashed(subject.session_key) if subject.session_key else None,
+    )

@@ -10,7 +10,11 @@ class SSEComponentsConfig(AppConfig):
     verbose_name = "SSE components"
 
     def ready(self) -> None:
-        from sse_components import checks  # noqa: F401  # registers them
+        from sse_components import (
+            checks,  # noqa: F401  # registers them
+            receivers,
+        )
         from sse_components.components import registry
 
         registry.discover()
+        receivers.connect()

@@ -16,8 +16,8 @@ from sse_components.access_log import QueriesCut
 from sse_components.errors import BrokerRefused
 from sse_components.hub import Hub
 from sse_components.requests import Receive, Scope, Send
-from sse_components.signals import StopSignals
 from sse_components.sockets import socket
+from sse_components.stop_signals import StopSignals
 from sse_components.streams import stream
 
 __all__ = ["Application", "get_asgi_application"]

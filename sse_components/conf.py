@@ -12,8 +12,10 @@ from typing import Any, cast
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from sse_components.brokers.base import GRACE_SECONDS, LEASE_SECONDS
 from sse_components.errors import InvalidGroup
 from sse_components.events import check_pattern
+from sse_components.revocations import MAX_GRANT_SECONDS
 
 NAME = "SSE_COMPONENTS"
 EMBEDDED = "memory://"
@@ -41,6 +43,9 @@ class Settings:
     grant_seconds: float = 3600
     keep_alive_seconds: float = 15
     rotate_seconds: float = 900
+    presence_groups: tuple[str, ...] = ()
+    presence_lease_seconds: float = LEASE_SECONDS
+    presence_grace_seconds: float = GRACE_SECONDS
     max_groups: int = 200
     max_streams_per_user: int = 20
     max_streams: int = 10_000
@@ -84,6 +89,12 @@ def _number(value: object) -> float:
     ):
         raise ValueError(f"{value!r} is not a finite number above 0.")
     return value
+
+
+def _grant_seconds(value: object) -> float:
+    if _number(value) > MAX_GRANT_SECONDS:
+        raise ValueError(f"a grant lives for at most {MAX_GRANT_SECONDS} seconds.")
+    return _number(value)
 
 
 def _count(value: object) -> int:
@@ -158,9 +169,12 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "history_size": _count,
     "history_seconds": _number,
     "group_memory_seconds": _number,
-    "grant_seconds": _number,
+    "grant_seconds": _grant_seconds,
     "keep_alive_seconds": _number,
     "rotate_seconds": _number,
+    "presence_groups": _patterns,
+    "presence_lease_seconds": _number,
+    "presence_grace_seconds": _number,
     "max_groups": _limit,
     "max_streams_per_user": _limit,
     "max_streams": _limit,

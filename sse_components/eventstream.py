@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn
 
-from asgiref.sync import async_to_sync
-from django.db import connections
 from django.http import HttpRequest
 from django_eventstream.channelmanager import (  # type: ignore[import-untyped]
     DefaultChannelManager,
@@ -31,6 +27,7 @@ from django_eventstream.storage import (  # type: ignore[import-untyped]
 )
 
 from sse_components import operations, runtime
+from sse_components.admission import is_current, split
 from sse_components.errors import (
     GrantInvalid,
     InvalidCursor,
@@ -41,6 +38,7 @@ from sse_components.events import Draft, Position, check_group
 from sse_components.grants import COOKIE
 from sse_components.groups import Visitor, wire_name
 from sse_components.requests import UNREADABLE
+from sse_components.waiting import wait_for
 from sse_components.wire import parse_cursor
 
 __all__ = ["ChannelManager", "Storage"]
@@ -49,8 +47,6 @@ SEQS: Final = 10**16
 """More than there are seqs: an id's last 16 digits are the seq."""
 LONGEST_EPOCH: Final = 16
 NAMES_LOGGED: Final = 1000
-
-R = TypeVar("R")
 
 logger = logging.getLogger("sse_components.eventstream")
 
@@ -84,7 +80,7 @@ class Storage(StorageBase):  # type: ignore[misc]
         if group is None:
             raise EventDoesNotExist(f"Nothing is kept of {channel!r}.", 0)
         cursor = _position(last_id)
-        missed = _wait_for(runtime.broker().resume, cursor, [group], limit)
+        missed = wait_for(runtime.broker().resume, cursor, [group], limit)
         if group in missed.lost:
             text = "What came after this id can't be given."
             raise EventDoesNotExist(text, _id(missed.present))
@@ -97,7 +93,7 @@ class Storage(StorageBase):  # type: ignore[misc]
         """Return an id that is before all that is published from now on."""
         if _group(channel) is None:
             return 0
-        return _id(_wait_for(runtime.broker().position))
+        return _id(wait_for(runtime.broker().position))
 
 
 class ChannelManager(DefaultChannelManager):  # type: ignore[misc]
@@ -121,7 +117,7 @@ class ChannelManager(DefaultChannelManager):  # type: ignore[misc]
         if _group(channel) is None:
             return False
         allowed = runtime.policy().allowed
-        return channel in _wait_for(allowed, Visitor(user), [channel])[0]
+        return channel in wait_for(allowed, Visitor(user), [channel])[0]
 
     def is_channel_reliable(self, channel: str) -> bool:
         """Whether it is a group, of which our broker keeps history."""
@@ -156,10 +152,17 @@ def _granted(request: HttpRequest) -> list[_Granted]:
     cookie = request.COOKIES.get(COOKIE)
     if not all(grant.is_for(cookie) for grant in grants):
         raise EventPermissionError("The grant is another browser's.")
-    if len({grant.user for grant in grants}) > 1:
+    if len({grant.whose.user for grant in grants}) > 1:
         raise EventRequest.Error("The grants are of several users")
+    if not grants:
+        return []
+    hub = runtime.hub()  # only who hears the broker knows what was revoked
+    if hub is None or not all(is_current(hub, grant.whose) for grant in grants):
+        raise EventPermissionError("The grant is no longer valid.")
     return [
-        _Granted.until(grant.expires, name) for grant in grants for name in grant.groups
+        _Granted.until(grant.expires, name)
+        for grant in grants
+        for name in split(hub, [grant])[0]
     ]
 
 
@@ -226,26 +229,3 @@ def _position(id: int) -> Position:
         return parse_cursor(f"{epoch}:{seq}")
     except (OverflowError, InvalidCursor):
         return UNREADABLE
-
-
-def _wait_for(function: Callable[..., Coroutine[Any, Any, R]], *arguments: object) -> R:
-    """Call a coroutine from a function, wherever that was called.
-
-    In a thread that serves a request it runs on the loop that waits for the thread,
-    in another one on a loop of its own. On a loop nobody can wait for that loop, so a
-    thread is lent to it, and the loop stands still for as long as it takes.
-    """
-    call = async_to_sync(function)
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return call(*arguments)
-
-    def call_and_leave_nothing() -> R:
-        try:
-            return call(*arguments)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(1, thread_name_prefix="sse-eventstream") as thread:
-        return thread.submit(call_and_leave_nothing).result()

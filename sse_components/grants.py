@@ -13,7 +13,7 @@ from typing import Final
 from django.core import signing
 
 from sse_components.errors import GrantExpired, GrantInvalid, InvalidCursor
-from sse_components.events import Position
+from sse_components.revocations import Whose
 from sse_components.wire import parse_cursor
 
 SALT: Final = "sse_components.grant"
@@ -23,25 +23,29 @@ COOKIE: Final = "sse_browser"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one page may hear.
+    """What one page, or one client of an external system, may hear.
 
-    `session` is the last segment of the session's group, in which the key can't be
-    read. A grant with a `browser` is bound: it works with that browser's cookie only.
+    A grant with a `browser` is bound: it works with that browser's cookie only. One
+    that is unbound, or a bearer's, works for whoever has it.
     """
 
     groups: tuple[str, ...]
-    user: str | None
-    session: str | None
-    browser: str | None
-    position: Position
+    whose: Whose
+    """With the position from before what was rendered was read."""
+    bearer: bool
+    """Whether it was issued to an external system, and not for a page."""
+    issued: int
+    """When what it allows was decided by rendering it, in seconds since 1970."""
     expires: int
     """Seconds since 1970."""
 
     def is_for(self, cookie: str | None) -> bool:
         """Whether a browser's cookie is the one that it is bound to, if it is."""
-        if self.browser is None:
+        if self.whose.browser is None:
             return True
-        return cookie is not None and compare_digest(self.browser, fingerprint(cookie))
+        return cookie is not None and compare_digest(
+            self.whose.browser, fingerprint(cookie)
+        )
 
 
 class Grants:
@@ -54,39 +58,54 @@ class Grants:
     def issue(
         self,
         groups: Iterable[str],
-        position: Position,
+        whose: Whose,
         *,
-        user: str | None = None,
-        session: str | None = None,
-        browser: str | None = None,
+        seconds: float | None = None,
+        issued: int | None = None,
+        bearer: bool = False,
     ) -> tuple[str, int]:
-        """Return a grant as text, fit for a URL, and when it expires."""
-        expires = int(self._clock() + self._seconds)
+        """Return a grant as text, fit for a URL, and when it expires.
+
+        It lives as long as the grants of pages do, unless `seconds` says otherwise.
+        `issued` is for one that stands in for an older one.
+        """
+        now = int(self._clock())
+        expires = int(now + (self._seconds if seconds is None else seconds))
         content = {
             "g": sorted(set(groups)),
-            "u": user,
-            "s": session,
-            "b": browser,
-            "p": str(position),
+            "u": whose.user,
+            "s": whose.session,
+            "b": whose.browser,
+            "p": str(whose.position),
+            "i": now if issued is None else issued,
             "e": expires,
+            "k": int(bearer),
         }
-        return signing.dumps(content, salt=SALT, compress=True), expires
+        return _signer().sign_object(content, compress=True), expires
 
-    def read(self, text: str) -> Grant:
-        """Return a grant that is ours; raises `GrantInvalid` or `GrantExpired`."""
+    def read(self, text: str, *, expired: bool = False) -> Grant:
+        """Return a grant that is ours; raises `GrantInvalid` or `GrantExpired`.
+
+        With `expired` also one that was.
+        """
         try:
-            content = signing.loads(text, salt=SALT)
+            content = _signer().unsign_object(text)
+            whose = Whose(
+                position=parse_cursor(content["p"]),
+                user=content["u"],
+                browser=content["b"],
+                session=content["s"],
+            )
             grant = Grant(
                 groups=tuple(content["g"]),
-                user=content["u"],
-                session=content["s"],
-                browser=content["b"],
-                position=parse_cursor(content["p"]),
+                whose=whose,
+                bearer=bool(content["k"]),
+                issued=content["i"],
                 expires=content["e"],
             )
         except (signing.BadSignature, KeyError, TypeError, InvalidCursor):
             raise GrantInvalid("This is not a grant of ours.") from None
-        if grant.expires <= self._clock():
+        if grant.expires <= self._clock() and not expired:
             raise GrantExpired("The grant has expired.")
         return grant
 
@@ -99,3 +118,8 @@ def new_cookie() -> str:
 def fingerprint(cookie: str) -> str:
     """Return what stands in a grant for a browser's cookie."""
     return hashlib.sha256(cookie.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def _signer() -> signing.Signer:
+    # Without a timestamp: it has its own, and expires when it says.
+    return signing.Signer(salt=SALT)

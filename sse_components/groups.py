@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from django.contrib.auth import get_user_model
 
 from sse_components.conf import Settings
 from sse_components.events import hashed, is_pattern, is_subscribable, matches, segment
+from sse_components.waiting import wait_for
 
 BROADCAST: Final = "broadcast"
 """The group of every client of a page's stream."""
@@ -22,6 +23,8 @@ USERS: Final = "users"
 
 _HASHED: Final = re.compile(r"h-[A-Za-z0-9_-]{22}")
 _RESERVED: Final = {BROADCAST, USERS, "session", "presence"}
+
+FAILED: Final = "AUTHORIZE failed, which counts as a no"
 
 logger = logging.getLogger("sse_components.groups")
 
@@ -36,10 +39,13 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Integrator:
-    """An external system: the patterns of the groups that its key subscribes to."""
+    """An external system: what its key may do, and with which groups."""
 
     name: str
     patterns: tuple[str, ...]
+    """Of the groups that it may hear or read; those that are reserved, in full."""
+    scopes: frozenset[str] = frozenset({"publish", "read", "subscribe", "manage"})
+    """Kinds of operations; streams need `subscribe`."""
 
 
 Subject = Visitor | Integrator
@@ -135,37 +141,92 @@ class Policy:
         )
 
     async def allowed(
-        self, subject: Subject, names: Sequence[str]
+        self, subject: Subject, names: Iterable[str], *, rendered: bool = False
     ) -> tuple[list[str], list[str]]:
-        """Split names asked for into those granted and those denied."""
-        answers = [(name, await self._allows(subject, name)) for name in names]
-        return [n for n, yes in answers if yes], [n for n, yes in answers if not yes]
+        """Split names into those granted and those denied.
 
-    async def _allows(self, subject: Subject, name: str) -> bool:
+        What was rendered, by code that is trusted, is granted unless AUTHORIZE says
+        no; what is asked for by name, only if something says yes.
+        """
+        answers: dict[str, bool] = {}
+        for name in names:
+            certain = self._certain(subject, name, rendered)
+            if certain is None:
+                certain = _is_yes(await self._ask(subject, name, rendered), rendered)
+            answers[name] = certain
+        return _divided(answers)
+
+    def allowed_here(
+        self, subject: Subject, names: Iterable[str], *, rendered: bool = False
+    ) -> tuple[list[str], list[str]]:
+        """Split names as `allowed` does, asking in the thread of a request.
+
+        Its transaction may have what AUTHORIZE looks for, and nobody else has yet.
+        """
+        answers: dict[str, bool] = {}
+        for name in names:
+            certain = self._certain(subject, name, rendered)
+            if certain is None:
+                answer = self._ask_here(subject, name, rendered)
+                certain = _is_yes(answer, rendered)
+            answers[name] = certain
+        return _divided(answers)
+
+    def _certain(self, subject: Subject, name: str, rendered: bool) -> bool | None:
+        """Return the answer where AUTHORIZE hasn't to be asked."""
         if not is_subscribable(name):
             return False
         if isinstance(subject, Integrator):
-            return covers(subject.patterns, name)
+            return "subscribe" in subject.scopes and covers(subject.patterns, name)
         if self.is_public(name):
             return True
-        own = automatic(subject)[1:]
-        if name in own or is_private_to(subject, name):
+        if name in automatic(subject)[1:] or is_private_to(subject, name):
             return True
-        if is_reserved(name) or self._authorize is None:
+        if is_reserved(name):
             return False
-        return await self._ask(subject.user or _nobody(), name) is True
+        return rendered if self._authorize is None else None
 
-    async def _ask(self, user: Any, name: str) -> Any:
+    async def _ask(self, subject: Subject, name: str, rendered: bool) -> object:
         assert self._authorize
+        given = _user_of(subject), name, rendered
         try:
             if inspect.iscoroutinefunction(self._authorize):
-                answer = self._authorize(user, name, False)
+                answer = self._authorize(*given)
             else:
-                answer = await self._in_pool(self._authorize, user, name, False)
+                answer = await self._in_pool(self._authorize, *given)
             return await answer if inspect.isawaitable(answer) else answer
         except Exception:
-            logger.exception("AUTHORIZE failed, which counts as a no")
+            logger.exception(FAILED)
             return False
+
+    def _ask_here(self, subject: Subject, name: str, rendered: bool) -> object:
+        assert self._authorize
+        try:
+            answer = self._authorize(_user_of(subject), name, rendered)
+            return (
+                wait_for(_answer_of, answer) if inspect.isawaitable(answer) else answer
+            )
+        except Exception:
+            logger.exception(FAILED)
+            return False
+
+
+async def _answer_of(awaitable: Awaitable[object]) -> object:
+    return await awaitable
+
+
+def _is_yes(answer: object, rendered: bool) -> bool:
+    return answer is True or (rendered and answer is None)
+
+
+def _divided(answers: dict[str, bool]) -> tuple[list[str], list[str]]:
+    granted = [name for name, yes in answers.items() if yes]
+    return granted, [name for name, yes in answers.items() if not yes]
+
+
+def _user_of(subject: Subject) -> Any:
+    user = subject.user if isinstance(subject, Visitor) else None
+    return user or _nobody()
 
 
 def _nobody() -> Any:

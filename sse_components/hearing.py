@@ -18,6 +18,7 @@ from sse_components.brokers.base import (
     Feed,
     Interruption,
     Resumption,
+    Revocation,
     Watermark,
 )
 from sse_components.errors import BrokerUnavailable
@@ -99,6 +100,12 @@ class Audience(Protocol):
     def lag(self) -> None:
         """Have all subscribers brought up to date, each from where it is."""
 
+    def revoke(self, revocation: Revocation) -> None:
+        """Take from the subscribers what they have no right to any more."""
+
+    def recall(self) -> None:
+        """Find out what was revoked: of that something may not have been heard."""
+
     def flush(self) -> None:
         """Write what was passed on."""
 
@@ -155,12 +162,13 @@ class Hearing:
                     case Delivery():
                         await self._take(announcement)
                     case Watermark(position):
-                        if position.epoch != self.position.epoch:
-                            await self._mend_all()
-                        elif position.seq > self.position.seq:
-                            self.position = position
+                        await self._reach(position)
+                    case Revocation(position):
+                        await self._reach(position)
+                        self._audience.revoke(announcement)
                     case Interruption():
                         await self._mend_all()
+                        self._audience.recall()
             self._audience.flush()
             self._moved.set()
 
@@ -179,6 +187,11 @@ class Hearing:
                 async with asyncio.timeout(pause):
                     await self._doubtful.wait()
             self._doubtful.clear()
+
+    async def connect(self) -> None:
+        """Return when the feed is heard; raises `BrokerUnavailable` if it isn't."""
+        async with self._feed_lock:
+            await self._feed.subscribe([])
 
     async def wait_for_another_epoch(self, epoch: str) -> None:
         """Return when another than this epoch is heard.
@@ -215,6 +228,12 @@ class Hearing:
             raise BrokerUnavailable("What was published isn't heard.") from None
 
     # What is heard.
+
+    async def _reach(self, position: Position) -> None:
+        if position.epoch != self.position.epoch:
+            await self._mend_all()
+        elif position.seq > self.position.seq:
+            self.position = position
 
     async def _take(self, delivery: Delivery) -> None:
         event = delivery.event
@@ -465,6 +484,15 @@ class Hearing:
         self._groups.clear()
         self._empty.clear()
         self._own(self._unsubscribe(names))
+
+    def count(self, name: str) -> int:
+        """Return how many connections hear a group."""
+        group = self._groups.get(name)
+        return len(group.subscribers) if group else 0
+
+    def names(self) -> Iterable[str]:
+        """Return the names that are heard."""
+        return self._groups.keys()
 
     def _group(self, name: str) -> Group:
         group = self._groups.get(name)

@@ -6,18 +6,34 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from sse_components import wire
-from sse_components.brokers.base import Broker
+from sse_components.brokers.base import (
+    LEASE_SECONDS,
+    Broker,
+    Revocation,
+    Transition,
+)
 from sse_components.errors import BrokerUnavailable
-from sse_components.events import Position
+from sse_components.events import NOWHERE, Position, overlaps
 from sse_components.hearing import Group, Hearing
+from sse_components.node import Node
 from sse_components.patience import Patience
 from sse_components.replay import Greeting, Replay
+from sse_components.revocations import NOBODY, Revocations, Whose, is_of_session
 from sse_components.subscriber import MAX_PENDING, NEVER, Subscriber, Transport
+from sse_components.visits import Visits
 from sse_components.wire import Farewell, Frame
 
 STUCK_SECONDS = 30
@@ -25,6 +41,11 @@ GATHERED_BYTES = MAX_PENDING // 4
 """Over so many, events wait for no others."""
 RETRY_MILLISECONDS = (500, 3000)
 """Over which ended streams are told to come back."""
+RECALLED_SECONDS = 3
+"""How long a stream waits until it is known what was revoked."""
+RECALL_SECONDS = (0.05, 1.0)
+"""The first and the longest pause before revocations are read again."""
+REVOKED = "What this stream was granted has been revoked."
 
 logger = logging.getLogger("sse_components.hub")
 
@@ -38,10 +59,27 @@ class Hub:
     """
 
     def __init__(
-        self, broker: Broker, *, keep_alive: float = 15, rotate: float = 900
+        self,
+        broker: Broker,
+        *,
+        keep_alive: float = 15,
+        rotate: float = 900,
+        lease: float = LEASE_SECONDS,
+        is_watched: Callable[[str], bool] = lambda name: False,
+        told: Callable[[Sequence[Transition]], None] = lambda transitions: None,
     ) -> None:
+        """`is_watched` says of which groups it is told who is in them.
+
+        `told` is given those who come and go, each once in all processes together.
+        """
         self._hearing = Hearing(broker, self, self._own)
         self._replay = Replay(broker, self._hearing)
+        self._node = Node(broker, lease, self._hearing, is_watched, told)
+        self._broker = broker
+        self._visits = Visits()
+        self._recalled = asyncio.Event()
+        """Set once it is known what was revoked before this process began."""
+        self.revocations = Revocations()
         self._keep_alive = keep_alive
         self._rotate = rotate
         self._subscribers: set[Subscriber] = set()
@@ -78,6 +116,9 @@ class Hub:
         self._listening = self._own(self._hearing.listen())
         self._own(self._hearing.watch())
         self._own(self._tick())
+        self._own(self._node.report())
+        self._own(self._node.sweep())
+        self.recall()
 
     async def close(self) -> None:
         """Cut what is still open and stop to hear."""
@@ -95,15 +136,17 @@ class Hub:
     async def drain(self, seconds: float) -> None:
         """End all streams, tell each when to come back, and cut what is left then."""
         self._draining = True
+        withdrawal = self._own(self._node.withdraw())
         for subscriber in list(self._subscribers):
             subscriber.end(self.farewell("shutdown"))
         self._hearing.give_up()
         self._replay.give_up()
-        if self._subscribers:
-            self._deserted.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                if self._subscribers:
+                    self._deserted.clear()
                     await self._deserted.wait()
+                await asyncio.wait([withdrawal])
         for subscriber in list(self._subscribers):
             subscriber.abort()
 
@@ -117,16 +160,19 @@ class Hub:
         names: Collection[str],
         cursor: Position | None,
         greeting: Greeting,
+        whose: Whose = NOBODY,
     ) -> Subscriber:
         """Subscribe a connection and bring it up to date.
 
         Without a cursor it hears what is published from now on. The caller calls
         `leave` when the connection is gone, whoever ended it.
         """
-        subscriber = Subscriber(transport, self._catch_up)
+        subscriber = Subscriber(transport, self._catch_up, whose)
         subscriber.until = time.monotonic() + self._rotate * random.uniform(0.75, 1.25)
         self._hearing.join(subscriber, names)
         self._subscribers.add(subscriber)
+        self._visits.add(subscriber)
+        self._node.add(whose.user, names, comes=True)
         if self._draining:
             subscriber.end(self.farewell("shutdown"))
         try:
@@ -144,20 +190,31 @@ class Hub:
         names: Collection[str],
         cursor: Position | None,
         answer: Sequence[Frame],
+        granted: Position | None = None,
     ) -> None:
         """Answer, and bring a connection up to date with groups it hasn't yet.
 
         Without a cursor it hears what is published from now on. Ends with a keep-alive.
+        The groups were granted at a position, or now.
         """
+        position = granted or self.position
 
         async def errand() -> None:
             groups = self._hearing.hold(names)
             try:
                 with self._unavailable_ends(subscriber):
                     await self._replay.add(subscriber, groups, cursor, answer)
+                joined = [group.name for group in groups if group in subscriber.groups]
+                self._node.add(subscriber.whose.user, joined, comes=False)
             finally:
                 self._hearing.let(groups)
+            # While they were on their way, no revocation could tell they were meant.
+            whose = replace(subscriber.whose, position=position)
+            if self.revocations.among(whose, names):
+                subscriber.end(self.farewell("regrant"))
 
+        if position.seq < subscriber.whose.position.seq:
+            subscriber.whose = replace(subscriber.whose, position=position)
         await subscriber.do(errand)
 
     async def unsubscribe(
@@ -166,6 +223,8 @@ class Hub:
         """Take groups from a connection, and answer."""
 
         async def errand() -> None:
+            left = [one.name for one in subscriber.groups if one.name in names]
+            self._node.remove(subscriber.whose.user, left, goes=False)
             self._hearing.leave_early(subscriber, names)
             await subscriber.write([*subscriber.take(), *answer])
 
@@ -190,7 +249,11 @@ class Hub:
 
     async def leave(self, subscriber: Subscriber) -> None:
         """Forget a connection."""
-        self._subscribers.discard(subscriber)
+        if subscriber in self._subscribers:
+            self._subscribers.remove(subscriber)
+            self._visits.remove(subscriber)
+            names = [group.name for group in subscriber.groups]
+            self._node.remove(subscriber.whose.user, names, goes=True)
         self._hearing.leave(subscriber)
         if not self._subscribers:
             self._deserted.set()
@@ -280,12 +343,63 @@ class Hub:
                 frames[names] = wire.stream_reset(present, names)
             subscriber.after = present.seq
             self._queue(subscriber, frames[names])
+        self.revocations.clear()
+        self._recalled.clear()
+        self.recall()
 
     def lag(self) -> None:
         for subscriber in self._subscribers:
             if subscriber.after != NEVER:
                 subscriber.overflow()
                 self._dirty.append(subscriber)
+
+    def revoke(self, revocation: Revocation) -> None:
+        if revocation.position.epoch != self.position.epoch:
+            return  # of a memory that is gone, or that will be read when it is heard
+        if not self.revocations.add(revocation):
+            return
+        for subscriber in self._visits.of(revocation.subject):
+            if not subscriber.whose.is_before(revocation.position):
+                continue
+            if not revocation.pattern and not is_of_session(revocation):
+                subscriber.end(wire.stream_error("revoked", REVOKED))
+            elif not revocation.pattern or any(
+                overlaps(revocation.pattern, group.name) for group in subscriber.groups
+            ):
+                subscriber.end(self.farewell("regrant"))
+
+    def recall(self) -> None:
+        self._own(self._recall())
+
+    async def recalled(self) -> None:
+        """Return when it is known what was revoked; raises `BrokerUnavailable`."""
+        if self._recalled.is_set():
+            return
+        try:
+            async with asyncio.timeout(RECALLED_SECONDS):
+                await self._recalled.wait()
+        except TimeoutError:
+            raise BrokerUnavailable("What was revoked can't be read.") from None
+
+    async def _recall(self) -> None:
+        pause = RECALL_SECONDS[0]
+        while True:
+            epoch = self.position.epoch
+            try:
+                await self._hearing.connect()  # what is revoked from now on is heard
+                if self.position == NOWHERE:
+                    await self._hearing.wait_for_another_epoch(NOWHERE.epoch)
+                    epoch = self.position.epoch
+                revocations = await self._broker.revocations()
+                break
+            except BrokerUnavailable as error:
+                logger.info("What was revoked can't be read: %s", error)
+            await asyncio.sleep(random.uniform(pause / 2, pause))
+            pause = min(pause * 2, RECALL_SECONDS[1])
+        for revocation in revocations:
+            self.revoke(revocation)
+        if self.position.epoch == epoch:  # else they are read again
+            self._recalled.set()
 
     def _queue(self, subscriber: Subscriber, frame: Frame) -> None:
         if not subscriber.pending:

@@ -16,8 +16,8 @@ from django.utils.decorators import sync_only_middleware
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from sse_components import bundles, grants, operations, runtime
-from sse_components.components.page import Page, page_of
+from sse_components import bundles, grants, operations, revoking, runtime
+from sse_components.components.page import Left, Page, page_of
 from sse_components.events import is_sender
 
 PLACEHOLDER: Final = mark_safe("<!--sse-scripts-->")
@@ -39,9 +39,11 @@ def SSEComponentsMiddleware(get_response: Handler) -> Handler:  # noqa: N802  # 
         page_of(request)  # now, before anything is read for the page
         with _sender(request):
             response = get_response(request)
-        if not _concerns(request, response):
-            return response
-        return _finished(request, response)
+        if _concerns(request, response):
+            _finish(request, response)
+        if left := page_of(request).left:
+            _take_leave(left, response)
+        return response
 
     return middleware
 
@@ -71,7 +73,7 @@ def _has_placeholder(response: HttpResponseBase) -> TypeGuard[HttpResponse]:
     )
 
 
-def _finished(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def _finish(request: HttpRequest, response: HttpResponseBase) -> None:
     page = page_of(request)
     is_live = page.components > 0
     if _has_placeholder(response):
@@ -94,7 +96,17 @@ def _finished(request: HttpRequest, response: HttpResponseBase) -> HttpResponseB
     if is_live and page.is_personal:
         patch_cache_control(response, private=True)
         patch_vary_headers(response, ["Cookie"])
-    return response
+
+
+def _take_leave(left: Left, response: HttpResponseBase) -> None:
+    """Revoke what a browser had before its visitor logged out."""
+    if left.cookie:
+        revoking.revoke_browser(grants.fingerprint(left.cookie))
+        if grants.COOKIE not in response.cookies:  # a page may have set a new one
+            domain = settings.SESSION_COOKIE_DOMAIN
+            response.delete_cookie(grants.COOKIE, domain=domain, samesite="Lax")
+    if left.session_key:
+        revoking.revoke_session(left.session_key)
 
 
 def _script(page: Page) -> SafeString:

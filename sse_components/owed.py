@@ -1,22 +1,23 @@
-"""What an outage of the broker has swallowed: the refreshes that groups are owed."""
+"""What an outage of the broker has swallowed, and is owed once it is back."""
 
 from __future__ import annotations
 
 import json
 import logging
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextvars import Context
 from itertools import islice
 from threading import Event, Lock, Thread
+from typing import Generic, TypeVar
 
 from sse_components import operations
 from sse_components.errors import BrokerUnavailable
 from sse_components.events import Draft
 
-MAX_GROUPS = 10_000
+MAX_OWED = 10_000
 BATCH = 500
-"""Refreshes in one step of the broker, which serves nobody else in the meantime."""
+"""Of refreshes in one step of the broker, which serves nobody else meanwhile."""
 PAUSE_SECONDS = (0.5, 1.0)
 THREAD = "sse-owed"
 
@@ -37,38 +38,50 @@ def groups_of(draft: Draft) -> list[str]:
     return [draft.group, target] if target else [draft.group]
 
 
-class Owed:
-    """Publishes a refresh to each group that is owed one, once the broker is back.
+def refreshing(
+    publish: Callable[[Sequence[Draft]], object],
+) -> Callable[[Sequence[str]], object]:
+    """Return what publishes a refresh to each of some groups."""
+    return lambda groups: publish([operations.data_changed(name) for name in groups])
+
+
+T = TypeVar("T", bound=Hashable)
+
+
+class Owed(Generic[T]):
+    """Repays what is owed, once the broker is back: `BrokerUnavailable` is not yet.
 
     It works in any thread of any process: a daemon thread of its own tries every
     second as long as something is owed. What is owed is in memory only, and lost when
-    the process ends; so is the oldest of more than 10,000 groups, which is logged.
+    the process ends; so is the oldest of more than 10,000, which is logged.
     """
 
     def __init__(
         self,
-        publish: Callable[[Sequence[Draft]], object],
+        repay: Callable[[Sequence[T]], object],
+        what: str = "refreshes",
         pause: Callable[[Event, float], object] = Event.wait,
     ) -> None:
-        self._publish = publish
+        self._repay = repay
+        self._what = what
         self._pause = pause
         self._lock = Lock()
-        self._groups: dict[str, None] = {}
-        """A set that knows who has waited longest."""
+        self._owed: dict[T, None] = {}
+        """A set that knows what has waited longest."""
         self._thread: Thread | None = None
         self._closed = Event()
         self._is_dropping = False
 
-    def owe(self, groups: Iterable[str]) -> None:
-        """Publish a refresh to groups soon; one is enough for all that was missed."""
+    def owe(self, items: Iterable[T]) -> None:
+        """Repay soon; what is owed twice is repaid once."""
         with self._lock:
             if self._closed.is_set():
                 return
-            self._groups |= dict.fromkeys(groups)
+            self._owed |= dict.fromkeys(items)
             self._drop_oldest()
             # A fork takes the memory with it, but not the thread.
-            if self._groups and not (self._thread and self._thread.is_alive()):
-                # A refresh is nobody's own: no request must stand as its sender.
+            if self._owed and not (self._thread and self._thread.is_alive()):
+                # It is nobody's own: no request must stand as the sender.
                 work = Context().run
                 self._thread = Thread(
                     target=work, args=(self._run,), name=THREAD, daemon=True
@@ -79,52 +92,53 @@ class Owed:
         """Let go of what is owed; the thread ends soon."""
         with self._lock:
             self._closed.set()
-            self._groups.clear()
+            self._owed.clear()
 
     def _run(self) -> None:
         while self._is_anything_owed():
             self._pause(self._closed, random.uniform(*PAUSE_SECONDS))
-            self._repay()
+            self._repay_all()
 
     def _is_anything_owed(self) -> bool:
         with self._lock:
-            if not self._groups:
-                # In the same step, or a group owed now would be left to this thread.
+            if not self._owed:
+                # In the same step, or what is owed now would be left to this thread.
                 self._thread = None
                 self._is_dropping = False
-            return bool(self._groups)
+            return bool(self._owed)
 
-    def _repay(self) -> None:
-        while groups := self._take():
+    def _repay_all(self) -> None:
+        while items := self._take():
             try:
-                self._publish([operations.data_changed(group) for group in groups])
+                self._repay(items)
             except BrokerUnavailable:
-                self._put_back(groups)
+                self._put_back(items)
                 return
-            logger.info("Published the refreshes owed to %s groups", len(groups))
+            logger.info("Made good for %s %s that were owed", len(items), self._what)
 
-    def _take(self) -> list[str]:
-        # Before they are published: what is owed in the meantime is owed again, since
-        # the refresh may be older than the reason for it.
+    def _take(self) -> list[T]:
+        # Before they are repaid: what is owed in the meantime is owed again, since
+        # the reason for it may be newer.
         with self._lock:
-            groups = list(islice(self._groups, BATCH))
-            for group in groups:
-                del self._groups[group]
-            return groups
+            items = list(islice(self._owed, BATCH))
+            for item in items:
+                del self._owed[item]
+            return items
 
-    def _put_back(self, groups: Iterable[str]) -> None:
+    def _put_back(self, items: Iterable[T]) -> None:
         with self._lock:
             if not self._closed.is_set():
-                self._groups = dict.fromkeys(groups) | self._groups
+                self._owed = dict.fromkeys(items) | self._owed
                 self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        excess = len(self._groups) - MAX_GROUPS
+        excess = len(self._owed) - MAX_OWED
         if excess > 0 and not self._is_dropping:
             self._is_dropping = True
             logger.error(
-                "More than %s groups are owed a refresh: the oldest won't get theirs",
-                MAX_GROUPS,
+                "More than %s %s are owed: the oldest are given up",
+                MAX_OWED,
+                self._what,
             )
-        for group in list(islice(self._groups, max(excess, 0))):
-            del self._groups[group]
+        for item in list(islice(self._owed, max(excess, 0))):
+            del self._owed[item]

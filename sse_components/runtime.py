@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from threading import RLock
 from typing import Any
@@ -14,16 +14,17 @@ from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
 from sse_components import conf
-from sse_components.brokers.base import Broker
+from sse_components.brokers.base import Broker, Transition
 from sse_components.brokers.memory import MemoryBroker
 from sse_components.brokers.redis import RedisBroker
 from sse_components.errors import BrokerUnavailable
 from sse_components.grants import Grants
-from sse_components.groups import Policy
+from sse_components.groups import Policy, covers
 from sse_components.hub import Hub
-from sse_components.owed import Owed
+from sse_components.owed import Owed, refreshing
 from sse_components.places import Places
 from sse_components.pool import Pool
+from sse_components.signals import presence_changed, send_presence_changed
 
 
 @dataclass
@@ -35,6 +36,7 @@ class _Runtime:
     starting: asyncio.Task[Hub] | None = None
     loop: asyncio.AbstractEventLoop | None = None
     """Where the hub lives."""
+    telling: set[asyncio.Future[None]] = field(default_factory=set)
 
     @cached_property
     def broker(self) -> Broker:
@@ -42,6 +44,8 @@ class _Runtime:
             "history_size": self.settings.history_size,
             "history_seconds": self.settings.history_seconds,
             "group_memory_seconds": self.settings.group_memory_seconds,
+            "presence_lease_seconds": self.settings.presence_lease_seconds,
+            "presence_grace_seconds": self.settings.presence_grace_seconds,
         }
         if self.settings.broker_url == conf.EMBEDDED:
             return MemoryBroker(**limits)
@@ -50,8 +54,16 @@ class _Runtime:
         )
 
     @cached_property
-    def owed(self) -> Owed:
-        return Owed(self.broker.publish)
+    def owed(self) -> Owed[str]:
+        return Owed(refreshing(self.broker.publish))
+
+    @cached_property
+    def owed_revocations(self) -> Owed[tuple[str, float]]:
+        def revoke(owed: Sequence[tuple[str, float]]) -> None:
+            for subject, seconds in owed:
+                self.broker.revoke(subject, "", seconds)
+
+        return Owed(revoke, "revocations")
 
     @cached_property
     def places(self) -> Places:
@@ -68,6 +80,14 @@ class _Runtime:
     @cached_property
     def policy(self) -> Policy:
         return Policy(self.settings, self.pool.run)
+
+    def tell(self, transitions: Sequence[Transition]) -> None:
+        """Send the signal of who came and went, where receivers may block."""
+        if transitions and presence_changed.has_listeners():
+            telling = self.pool.run(send_presence_changed, transitions)
+            task = asyncio.ensure_future(telling)
+            self.telling.add(task)
+            task.add_done_callback(self.telling.discard)
 
 
 logger = logging.getLogger("sse_components.broker")
@@ -111,6 +131,14 @@ def owe(groups: Iterable[str]) -> None:
         runtime = _runtime()
         if runtime.settings.broker_url != conf.EMBEDDED:
             runtime.owed.owe(groups)
+
+
+def owe_revocation(subject: str, seconds: float) -> None:
+    """Revoke all that a subject was granted once the broker is back."""
+    with _lock:
+        runtime = _runtime()
+        if runtime.settings.broker_url != conf.EMBEDDED:
+            runtime.owed_revocations.owe([(subject, seconds)])
 
 
 def policy() -> Policy:
@@ -175,10 +203,14 @@ async def _start(runtime: _Runtime) -> Hub:
         await broker().check()
     except BrokerUnavailable as error:
         logger.warning("Streams are refused until the broker is there: %s", error)
+    settings = runtime.settings
     hub = Hub(
         broker(),
-        keep_alive=runtime.settings.keep_alive_seconds,
-        rotate=runtime.settings.rotate_seconds,
+        keep_alive=settings.keep_alive_seconds,
+        rotate=settings.rotate_seconds,
+        lease=settings.presence_lease_seconds,
+        is_watched=lambda name: covers(settings.presence_groups, name),
+        told=runtime.tell,
     )
     await hub.start()
     runtime.hub = hub
@@ -209,8 +241,9 @@ def _forget() -> _Runtime | None:
     global _current
     with _lock:
         runtime, _current = _current, None
-    if runtime and "owed" in vars(runtime):
-        runtime.owed.close()
+    for name in ("owed", "owed_revocations"):
+        if runtime and name in vars(runtime):
+            getattr(runtime, name).close()
     return runtime
 
 

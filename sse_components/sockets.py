@@ -19,6 +19,7 @@ from sse_components.admission import (
     enter,
     find_subject,
     granted,
+    split,
 )
 from sse_components.body import ClientGone
 from sse_components.errors import InvalidCursor
@@ -133,8 +134,9 @@ class _Conversation:
             self._subscriber.end(ended.frame)
 
     async def _subscribe(self, said: dict[str, Any]) -> None:
-        grants = granted(self._request, _texts(said, "grants"))
-        if {grant.user for grant in grants} - {self._opening.user}:
+        position = self._hub.position
+        grants = granted(self._hub, self._request, _texts(said, "grants"))
+        if {grant.whose.user for grant in grants} - {self._opening.whose.user}:
             raise _Nonsense("The grants are another user's than the stream.")
         rendered = [name for grant in grants for name in grant.groups]
         asked = list(dict.fromkeys(_texts(said, "groups")))
@@ -144,6 +146,8 @@ class _Conversation:
             raise _Nonsense(f"A stream carries at most {most} groups.")
         subject = await find_subject(self._hub, self._request, asked, is_page=False)
         allowed, denied = await runtime.policy().allowed(subject, asked)
+        rendered, revoked = split(self._hub, grants)
+        denied += [name for name in revoked if name not in (*allowed, *denied)]
         if denied:
             logger.warning("Denied %s of %s groups asked for", len(denied), len(asked))
         answer = [_denied(name, "This group is not allowed.") for name in denied]
@@ -158,8 +162,10 @@ class _Conversation:
                 fresh.append(name)
                 answer.append(wire.subscription_response(name, "subscribed"))
         self._names.update(fresh)
+        positions = [position, *(grant.whose.position for grant in grants)]
+        oldest = min(positions, key=lambda one: one.seq)
         await self._hub.subscribe(
-            self._subscriber, fresh, cursor if fresh else None, answer
+            self._subscriber, fresh, cursor if fresh else None, answer, oldest
         )
 
     async def _unsubscribe(self, names: Sequence[str]) -> None:

@@ -17,11 +17,14 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sse_components import wire
 from sse_components.events import pattern_over
 from sse_components.wire import Farewell, Frame
+
+if TYPE_CHECKING:
+    from sse_components.revocations import Whose
 
 MAX_PENDING = 256 * 1024
 """Bytes that wait for a connection; over it they are dropped, and fetched later."""
@@ -75,6 +78,7 @@ class Subscriber:
         "since",
         "size",
         "until",
+        "whose",
         "writing",
         "written",
     )
@@ -83,7 +87,9 @@ class Subscriber:
         self,
         transport: Transport,
         catch_up: Callable[[Subscriber], Awaitable[None]],
+        whose: Whose,
     ) -> None:
+        self.whose = whose
         self.groups: tuple[Any, ...] = ()
         """The hub's records of the groups it is subscribed to."""
         self.after = NEVER

@@ -7,6 +7,7 @@ from django.urls import path
 
 from sse_components import conf, runtime
 from sse_components.components.views import call
+from sse_components.renewal import renew
 
 app_name = "sse_components"
 
@@ -18,10 +19,9 @@ def _prefix() -> str:
         return conf.Settings().prefix
 
 
+_base = _prefix().removeprefix("/")
+
 urlpatterns = [
-    path(
-        f"{_prefix().removeprefix('/')}components/<str:component>/<str:method>",
-        call,
-        name="call",
-    )
+    path(f"{_base}components/<str:component>/<str:method>", call, name="call"),
+    path(f"{_base}grants", renew, name="grants"),
 ]

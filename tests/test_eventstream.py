@@ -36,12 +36,14 @@ from sse_components.errors import (
     InvalidPayload,
     PayloadTooLarge,
 )
-from sse_components.events import MAX_SEQ, NOWHERE, Event, Position
+from sse_components.events import MAX_SEQ, Event, Position
 from sse_components.eventstream import ChannelManager, Storage
 from sse_components.grants import COOKIE, fingerprint
 from sse_components.groups import session_group, user_group
 from sse_components.requests import UNREADABLE
+from sse_components.revocations import Whose
 from tests.redis_servers import NewRedisServer, RedisServer
+from tests.streams.asking import here
 
 GROUP = "news.updates"
 NOT_GROUPS = ["news.a b", "news..a", "news.*", "", "news." + 196 * "x"]
@@ -330,10 +332,16 @@ def test_any_other_number_is_a_position_that_no_broker_has(number: int) -> None:
 
 
 def grant(groups: list[str], user: str | None = None, browser: str = "me") -> str:
-    text, _ = runtime.grants().issue(
-        groups, NOWHERE, user=user, browser=fingerprint(browser)
-    )
-    return text
+    whose = Whose(here(), user, fingerprint(browser))
+    return runtime.grants().issue(groups, whose)[0]
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[None]:
+    """Grants are read where there is a hub, which knows what was revoked."""
+    await runtime.start()
+    yield
+    await runtime.stop()
 
 
 def channels_of(*grants: str, cookie: str = "me", **query: Any) -> set[str]:
@@ -345,7 +353,7 @@ def channels_of(*grants: str, cookie: str = "me", **query: Any) -> set[str]:
 
 
 # A68
-async def test_the_groups_of_grants_may_be_read_until_they_expire() -> None:
+async def test_the_groups_of_grants_may_be_read_until_they_expire(hub: None) -> None:
     manager = ChannelManager()
     names = channels_of(grant(["demo.todo.7", "a"]), grant(["b"]), channel=["b", "c"])
     assert names == {"demo.todo.7", "a", "b", "c"}
@@ -357,7 +365,7 @@ async def test_the_groups_of_grants_may_be_read_until_they_expire() -> None:
     assert not manager.can_read_channel(None, expired)
 
 
-async def test_a_pattern_is_denied_though_it_was_granted() -> None:
+async def test_a_pattern_is_denied_though_it_was_granted(hub: None) -> None:
     (name,) = channels_of(grant(["demo.todo.*"]))
     assert not ChannelManager().can_read_channel(None, name)
 

@@ -29,6 +29,7 @@ from sse_components import ReactiveComponent, operations, public, runtime
 from sse_components.grants import COOKIE, Grant
 from sse_components.hub import Hub
 from sse_components.middleware import SSEComponentsMiddleware
+from sse_components.revocations import Whose
 from tests.components.pages import root
 
 pytestmark = [
@@ -290,7 +291,7 @@ async def test_with_streams_the_page_has_their_address_and_its_position(
     assert script["data-stream"] == "/sse/stream"
     assert script["data-cursor"] == here
     assert root(response.content.decode())["data-sse-position"] == here
-    assert str(granted(response).position) == here
+    assert str(granted(response).whose.position) == here
 
 
 async def test_the_position_is_taken_before_the_view_runs(hub: Hub) -> None:
@@ -319,7 +320,7 @@ def test_a_visitor_without_a_session_gets_no_cookie_and_no_session(
 ) -> None:
     response = client.get("/shown/")
     grant = granted(response)
-    assert (grant.user, grant.session, grant.browser) == (None, None, None)
+    assert grant.whose == Whose(grant.whose.position)
     assert set(response.cookies) == {"csrftoken"}
     assert "private" not in response.get("Cache-Control", "")
     assert not Session.objects.exists()
@@ -339,7 +340,7 @@ def test_the_page_of_a_user_is_theirs_and_their_browsers(
     assert "private" in response["Cache-Control"]
     assert "Cookie" in response["Vary"]
     grant = granted(response)
-    assert grant.user == str(user.pk)
+    assert grant.whose.user == str(user.pk)
     assert grant.is_for(cookie.value)
     assert not grant.is_for(None)
 
@@ -369,8 +370,8 @@ def test_the_page_of_a_session_is_one_browsers_and_does_not_tell_its_key(
 ) -> None:
     response = client.get("/shown/")
     grant = granted(response)
-    assert grant.session
-    assert grant.user is None
+    assert grant.whose.session
+    assert grant.whose.user is None
     assert grant.is_for(response.cookies[COOKIE].value)
     assert "private" in response["Cache-Control"]
     assert session not in response.content.decode()
@@ -381,7 +382,7 @@ def test_the_page_of_a_session_is_one_browsers_and_does_not_tell_its_key(
 def test_a_cookie_of_a_session_that_is_gone_makes_nobody(client: Client) -> None:
     client.cookies["sessionid"] = 32 * "x"
     response = client.get("/shown/")
-    assert granted(response).session is None
+    assert granted(response).whose.session is None
     assert COOKIE not in response.cookies
 
 
@@ -404,7 +405,7 @@ async def test_an_async_server_knows_the_visitor_too() -> None:
     user = await sync_to_async(log_in)(client)
     for address in ("/shown/", "/ashown/", "/cached/", "/acached/"):
         response = await client.get(address)
-        assert granted(response).user == str(user.pk)
+        assert granted(response).whose.user == str(user.pk)
         assert "private" in response["Cache-Control"]
 
 

@@ -13,11 +13,12 @@ from sse_components.errors import BrokerUnavailable
 from sse_components.events import Draft
 from sse_components.owed import (
     BATCH,
-    MAX_GROUPS,
+    MAX_OWED,
     PAUSE_SECONDS,
     THREAD,
     Owed,
     groups_of,
+    refreshing,
 )
 
 SECONDS = 5
@@ -92,7 +93,7 @@ def pauses() -> Iterator[Pauses]:
 
 def test_a_refresh_is_published_once_the_broker_is_back(pauses: Pauses) -> None:
     broker = Away(calls=2)
-    Owed(broker.publish, pauses).owe(["news"])
+    Owed(refreshing(broker.publish), pause=pauses).owe(["news"])
     pauses.end_all()
     assert all_end()
     assert broker.calls == [["news"], ["news"], ["news"]]
@@ -101,7 +102,7 @@ def test_a_refresh_is_published_once_the_broker_is_back(pauses: Pauses) -> None:
 
 def test_nothing_is_tried_before_the_first_pause(pauses: Pauses) -> None:
     broker = Away()
-    Owed(broker.publish, pauses).owe(["news"])
+    Owed(refreshing(broker.publish), pause=pauses).owe(["news"])
     pauses.wait()
     assert broker.calls == []
 
@@ -109,7 +110,7 @@ def test_nothing_is_tried_before_the_first_pause(pauses: Pauses) -> None:
 def test_between_two_tries_is_about_a_second_and_never_quite_the_same(
     pauses: Pauses,
 ) -> None:
-    Owed(Away(calls=20).publish, pauses).owe(["news"])
+    Owed(refreshing(Away(calls=20).publish), pause=pauses).owe(["news"])
     pauses.end_all()
     assert all_end()
     least, most = PAUSE_SECONDS
@@ -119,7 +120,7 @@ def test_between_two_tries_is_about_a_second_and_never_quite_the_same(
 
 def test_a_group_that_is_owed_twice_gets_one_refresh(pauses: Pauses) -> None:
     broker = Away()
-    owed = Owed(broker.publish, pauses)
+    owed = Owed(refreshing(broker.publish), pause=pauses)
     owed.owe(["news", "chat", "news"])
     owed.owe(["news"])
     pauses.end_all()
@@ -131,7 +132,7 @@ def test_what_is_owed_while_its_refresh_is_published_gets_another(
     pauses: Pauses,
 ) -> None:
     broker = Away()
-    owed = Owed(broker.publish, pauses)
+    owed = Owed(refreshing(broker.publish), pause=pauses)
 
     def save() -> None:
         if len(broker.calls) == 1:
@@ -147,7 +148,7 @@ def test_what_is_owed_while_its_refresh_is_published_gets_another(
 def test_a_refresh_has_no_sender(pauses: Pauses) -> None:
     broker = Away()
     token = operations.sender.set("tab.request")
-    Owed(broker.publish, pauses).owe(["news"])
+    Owed(refreshing(broker.publish), pause=pauses).owe(["news"])
     operations.sender.reset(token)
     pauses.end_all()
     assert all_end()
@@ -158,7 +159,7 @@ def test_the_thread_ends_when_nothing_is_owed_and_another_begins(
     pauses: Pauses,
 ) -> None:
     broker = Away()
-    owed = Owed(broker.publish, pauses)
+    owed = Owed(refreshing(broker.publish), pause=pauses)
     assert not threads()
     for group in ("news", "chat"):
         owed.owe([group])
@@ -171,13 +172,13 @@ def test_the_thread_ends_when_nothing_is_owed_and_another_begins(
 
 
 def test_who_is_owed_nothing_needs_no_thread(pauses: Pauses) -> None:
-    Owed(Away().publish, pauses).owe([])
+    Owed(refreshing(Away().publish), pause=pauses).owe([])
     assert not threads()
 
 
 def test_one_thread_is_enough_for_all_others(pauses: Pauses) -> None:
     broker = Away()
-    owed = Owed(broker.publish, pauses)
+    owed = Owed(refreshing(broker.publish), pause=pauses)
     savers = [Thread(target=owed.owe, args=([f"g.{n}"],)) for n in range(50)]
     for saver in savers:
         saver.start()
@@ -201,7 +202,9 @@ def _threads_take_short_turns() -> Iterator[None]:
 @pytest.mark.usefixtures("_threads_take_short_turns")
 def test_what_is_owed_just_when_the_thread_ends_is_not_left() -> None:
     published = Semaphore(0)
-    owed = Owed(lambda drafts: published.release(), lambda closed, seconds: None)
+    owed: Owed[str] = Owed(
+        lambda groups: published.release(), pause=lambda closed, seconds: None
+    )
     for number in range(10_000):
         owed.owe([f"g.{number}"])
         assert published.acquire(timeout=SECONDS), "Left to a thread that has ended"
@@ -213,7 +216,7 @@ def test_many_refreshes_are_published_in_batches_and_without_a_pause(
 ) -> None:
     broker = Away()
     groups = [f"g.{number}" for number in range(2 * BATCH + 1)]
-    Owed(broker.publish, pauses).owe(groups)
+    Owed(refreshing(broker.publish), pause=pauses).owe(groups)
     pauses.end_all()
     assert all_end()
     assert broker.calls == [groups[:BATCH], groups[BATCH:-1], groups[-1:]]
@@ -224,7 +227,7 @@ def test_what_could_not_be_published_comes_before_what_was_owed_later(
     pauses: Pauses,
 ) -> None:
     broker = Away(calls=1)
-    owed = Owed(broker.publish, pauses)
+    owed = Owed(refreshing(broker.publish), pause=pauses)
     broker.meanwhile = lambda: owed.owe(["later"])
     owed.owe(["first", "second"])
     pauses.wait()
@@ -240,9 +243,9 @@ def test_of_too_many_groups_the_oldest_are_dropped_with_one_word_about_it(
     pauses: Pauses, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker = Away()
-    owed = Owed(broker.publish, pauses)
-    groups = [f"g.{number}" for number in range(MAX_GROUPS + 2)]
-    owed.owe(groups[:MAX_GROUPS])
+    owed = Owed(refreshing(broker.publish), pause=pauses)
+    groups = [f"g.{number}" for number in range(MAX_OWED + 2)]
+    owed.owe(groups[:MAX_OWED])
     assert not caplog.records
     owed.owe(groups[-2:-1])
     owed.owe(groups[-1:])
@@ -255,8 +258,8 @@ def test_of_too_many_groups_the_oldest_are_dropped_with_one_word_about_it(
 
 def test_what_is_put_back_is_bounded_too(pauses: Pauses) -> None:
     broker = Away(calls=1)
-    owed = Owed(broker.publish, pauses)
-    groups = [f"g.{number}" for number in range(MAX_GROUPS)]
+    owed = Owed(refreshing(broker.publish), pause=pauses)
+    groups = [f"g.{number}" for number in range(MAX_OWED)]
     owed.owe(["oldest"])
     broker.meanwhile = lambda: owed.owe(groups)
     pauses.wait()
@@ -270,7 +273,7 @@ def test_what_is_put_back_is_bounded_too(pauses: Pauses) -> None:
 
 def test_closing_ends_the_thread_in_its_pause_and_publishes_nothing() -> None:
     broker = Away()
-    owed = Owed(broker.publish, lambda closed, seconds: closed.wait())
+    owed = Owed(refreshing(broker.publish), pause=lambda closed, seconds: closed.wait())
     owed.owe(["news"])
     assert threads()
     owed.close()
@@ -280,7 +283,7 @@ def test_closing_ends_the_thread_in_its_pause_and_publishes_nothing() -> None:
 
 def test_closing_while_the_broker_is_asked_ends_the_thread(pauses: Pauses) -> None:
     broker = Away(calls=1)
-    owed = Owed(broker.publish, pauses)
+    owed = Owed(refreshing(broker.publish), pause=pauses)
     broker.meanwhile = owed.close
     owed.owe(["news"])
     pauses.end_all()
@@ -289,7 +292,7 @@ def test_closing_while_the_broker_is_asked_ends_the_thread(pauses: Pauses) -> No
 
 
 def test_after_closing_nothing_is_owed_any_more(pauses: Pauses) -> None:
-    owed = Owed(Away().publish, pauses)
+    owed = Owed(refreshing(Away().publish), pause=pauses)
     owed.close()
     owed.owe(["news"])
     assert not threads()
@@ -298,7 +301,7 @@ def test_after_closing_nothing_is_owed_any_more(pauses: Pauses) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_another_thread_begins_after_one_that_has_failed(pauses: Pauses) -> None:
     broker = Away()
-    owed = Owed(broker.publish, pauses)
+    owed = Owed(refreshing(broker.publish), pause=pauses)
     broker.meanwhile = lambda: [][0]
     owed.owe(["news"])
     pauses.end()

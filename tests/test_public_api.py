@@ -32,7 +32,11 @@ def test_the_package_exports() -> None:
     assert sse_components.__all__ == [
         "ComponentDispatcher",
         "ReactiveComponent",
+        "adisconnect_user",
+        "arevoke",
+        "disconnect_user",
         "public",
+        "revoke",
     ]
     assert sse_components.ComponentDispatcher is dispatcher.ComponentDispatcher
     assert sse_components.ReactiveComponent.__module__.endswith("components.base")

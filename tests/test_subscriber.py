@@ -8,6 +8,7 @@ import pytest
 
 from sse_components import wire
 from sse_components.events import Position
+from sse_components.revocations import NOBODY
 from sse_components.subscriber import MAX_PENDING, NEVER, Subscriber
 from sse_components.wire import Frame
 from tests.transports import Recorder
@@ -25,7 +26,7 @@ class Fixture:
     def __init__(self) -> None:
         self.transport = Recorder()
         self.caught_up_from: list[int] = []
-        self.subscriber = Subscriber(self.transport, self._catch_up)
+        self.subscriber = Subscriber(self.transport, self._catch_up, NOBODY)
 
     async def _catch_up(self, subscriber: Subscriber) -> None:
         self.caught_up_from.append(subscriber.sent)

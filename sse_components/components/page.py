@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
 from sse_components import grants, runtime
-from sse_components.events import NOWHERE, Position
+from sse_components.events import NOWHERE, Position, hashed, is_pattern
 from sse_components.groups import (
     BROADCAST,
     USERS,
@@ -20,6 +24,20 @@ from sse_components.groups import (
     session_group,
     user_group,
 )
+from sse_components.revocations import Whose
+
+MAX_GRANT: Final = 4096
+"""Characters of a page's grant: the address of its stream has to fit into 7 KiB."""
+
+logger = logging.getLogger("sse_components.components")
+
+
+@dataclass(frozen=True)
+class Left:
+    """A browser and a session that a visitor has logged out of."""
+
+    cookie: str | None
+    session_key: str | None
 
 
 @dataclass
@@ -38,6 +56,8 @@ class Page:
     """How often a component came without a key, by name."""
     cookie: str | None = None
     """A new value for the browser's cookie, to be set with the response."""
+    left: Left | None = None
+    """What is to be revoked with the response, because the visitor has logged out."""
 
     @property
     def visitor(self) -> Visitor:
@@ -76,25 +96,63 @@ class Page:
     def grant(self) -> str:
         """Return a grant for what was rendered, as this visitor's page."""
         visitor = self.visitor
-        session = visitor.session_key and session_group(visitor.session_key)
-        text, _ = runtime.grants().issue(
-            (
-                name
-                for name in self.groups
-                if not is_reserved(name) or is_private_to(visitor, name)
-            ),
+        whose = self.whose(bound=self.is_personal)
+        names = sorted(
+            name
+            for name in self.groups
+            if not is_reserved(name) or is_private_to(visitor, name)
+        )
+        text, _ = runtime.grants().issue(names, whose)
+        if len(names) <= runtime.settings().max_groups and len(text) <= MAX_GRANT:
+            return text
+        advice = (
+            f"The page subscribes to {len(names)} groups, and a grant has room for "
+            f"{runtime.settings().max_groups} of them and {MAX_GRANT} characters. "
+            "Have a list subscribe to a pattern, such as shop.item.*, that covers all "
+            "of its items."
+        )
+        if django_settings.DEBUG:
+            raise ImproperlyConfigured(advice)
+        logger.warning("%s What doesn't fit stays without events.", advice)
+        return _cut(names, whose)
+
+    def whose(self, *, bound: bool) -> Whose:
+        """Return who a grant is for; one that is bound works in this browser only."""
+        visitor = self.visitor
+        return Whose(
             self.position,
             user=None if visitor.user is None else str(visitor.user.pk),
-            session=session.rpartition(".")[2] if session else None,
-            browser=grants.fingerprint(self._browser()) if self.is_personal else None,
+            browser=grants.fingerprint(self._browser()) if bound else None,
+            session=visitor.session_key and hashed(visitor.session_key),
         )
-        return text
+
+    def log_out(self) -> None:
+        """Have what this browser was granted revoked once the view has done its work.
+
+        By then the session is gone, which a renewal would find alive until then.
+        """
+        session = getattr(self.request, "session", None)
+        self.left = Left(
+            self.request.COOKIES.pop(grants.COOKIE, None),
+            None if session is None else session.session_key,
+        )
 
     def _browser(self) -> str:
         cookie = self.request.COOKIES.get(grants.COOKIE) or self.cookie
         if cookie is None:
             cookie = self.cookie = grants.new_cookie()
         return cookie
+
+
+def _cut(names: Sequence[str], whose: Whose) -> str:
+    """Return a grant for as many groups as fit; a pattern is worth many others."""
+    fitting = sorted(names, key=lambda name: not is_pattern(name))
+    del fitting[runtime.settings().max_groups :]
+    while True:
+        text, _ = runtime.grants().issue(fitting, whose)
+        if len(text) <= MAX_GRANT:
+            return text
+        del fitting[len(fitting) * MAX_GRANT // len(text) :]
 
 
 def page_of(request: HttpRequest) -> Page:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
 from django.template import Context, Template, engines
@@ -73,11 +72,10 @@ def render(
     rendered = component.watch.reads
     component.watch = Watch()
     groups = list(_groups(page, component, state))
-    if component.watch.reads & from_page:
-        allowed, _ = async_to_sync(runtime.policy().allowed)(page.visitor, groups)
-        page.groups.update(allowed)
-    else:
-        page.groups.update(groups)
+    allowed, _ = runtime.policy().allowed_here(
+        page.visitor, groups, rendered=not component.watch.reads & from_page
+    )
+    page.groups.update(allowed)
     id = state.name if state.key is None else f"{state.name}:{state.key}"
     attributes = {
         "data-sse-component": state.name,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
@@ -11,22 +10,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
-from django.core.exceptions import (
-    ObjectDoesNotExist,
-    PermissionDenied,
-    RequestDataTooBig,
-)
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db import connections
 from django.http import Http404, HttpRequest, HttpResponse
-from django.middleware.csrf import CsrfViewMiddleware
-from django.utils.decorators import decorator_from_middleware
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import override
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 from pydantic import ValidationError
 
-from sse_components import operations, wire
+from sse_components import operations
 from sse_components.components import registry
 from sse_components.components import state as states
 from sse_components.components.base import ReactiveComponent
@@ -35,6 +26,7 @@ from sse_components.components.public import Watch
 from sse_components.components.registry import UnknownComponent
 from sse_components.components.rendering import render
 from sse_components.components.state import InvalidState, State
+from sse_components.posts import Refused, answer, body_of, posted
 
 REFRESH = "_refresh"
 REMEMBERED_SECONDS = 60
@@ -44,38 +36,21 @@ _MEMBERS: dict[str, type] = {"props": dict, "pushed": list, "args": list}
 logger = logging.getLogger("sse_components.components")
 
 
-class _Refused(Exception):
-    def __init__(self, status: int, code: str, detail: str, **more: object) -> None:
-        self.status = status
-        self.answer = {"code": code, "detail": detail, **more}
-
-
-class _Csrf(CsrfViewMiddleware):
-    """Django's, whether or not the project has it, with an answer like the others."""
-
-    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
-        logger.warning("Refused a call: %s", reason)
-        detail = "The token of the page does not fit the cookie."
-        return _json(403, {"code": "csrf", "detail": detail})
-
-
-@csrf_exempt  # from the project's own middleware, which answers with a page
-@decorator_from_middleware(_Csrf)
-@require_POST
+@posted
 def call(request: HttpRequest, component: str, method: str) -> HttpResponse:
     """Answer a call as the protocol says; internals never reach the browser."""
     try:
-        return _json(200, _called(request, component, method))
-    except _Refused as refused:
-        return _json(refused.status, refused.answer)
+        return answer(_called(request, component, method))
+    except Refused:
+        raise
     except PermissionDenied:
         _roll_back()
-        return _json(403, {"code": "forbidden", "detail": "This is not allowed."})
+        raise Refused(403, "forbidden", "This is not allowed.") from None
     except Exception as error:
         _roll_back()
         logger.exception("%s of %s failed", method, component)
         detail = repr(error) if settings.DEBUG else "The server failed."
-        return _json(500, {"code": "error", "detail": detail})
+        raise Refused(500, "error", detail) from None
 
 
 def _roll_back() -> None:
@@ -90,13 +65,13 @@ def _called(request: HttpRequest, name: str, method: str) -> dict[str, Any]:
     try:
         found = registry.find(name)
     except UnknownComponent as error:
-        raise _Refused(404, "component", str(error)) from None
+        raise Refused(404, "component", str(error)) from None
     if method != REFRESH and method not in found.public_methods():
-        raise _Refused(404, "method", f"{name} has no public method of that name.")
+        raise Refused(404, "method", f"{name} has no public method of that name.")
     try:
         state = states.read(body.get("state"), name)
     except InvalidState as error:
-        raise _Refused(400, "state", str(error)) from None
+        raise Refused(400, "state", str(error)) from None
     except ObjectDoesNotExist:
         raise _gone() from None
     page = page_of(request)
@@ -105,7 +80,7 @@ def _called(request: HttpRequest, name: str, method: str) -> dict[str, Any]:
     pk = None if user is None else str(user.pk)
     if method != REFRESH:
         if state.user != pk:
-            raise _Refused(409, "state", "The state is another user's.")
+            raise Refused(409, "state", "The state is another user's.")
         _run_once(request)
     state = replace(state, user=pk)
     given = _props(found, body)
@@ -167,8 +142,8 @@ def _answer(
     }
 
 
-def _gone() -> _Refused:
-    return _Refused(410, "gone", "What it shows is gone.")
+def _gone() -> Refused:
+    return Refused(410, "gone", "What it shows is gone.")
 
 
 def _path(request: HttpRequest, body: dict[str, Any]) -> str:
@@ -189,24 +164,14 @@ def _check_arguments(action: Callable[..., Any], arguments: Sequence[Any]) -> No
         message = str(error)
         detail = "The method takes other arguments."
         errors = [{"pointer": "/args", "message": message}]
-        raise _Refused(422, "args", detail, errors=errors) from None
+        raise Refused(422, "args", detail, errors=errors) from None
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:
-    try:
-        body = json.loads(request.body)
-        wire.dumps(body)  # neither NaN nor halves of characters, which Python reads
-    except RequestDataTooBig:
-        raise _Refused(
-            413, "size", "The call is larger than the server takes."
-        ) from None
-    except (ValueError, RecursionError):
-        raise _Refused(400, "body", "The body is not JSON.") from None
-    if not isinstance(body, dict):
-        raise _Refused(400, "body", "The body is not an object.")
+    body = body_of(request)
     for name, kind in _MEMBERS.items():
         if not isinstance(body.get(name, kind()), kind):
-            raise _Refused(400, "body", f"{name} is of another type.")
+            raise Refused(400, "body", f"{name} is of another type.")
     return body
 
 
@@ -224,7 +189,7 @@ def _props(found: type[ReactiveComponent], body: dict[str, Any]) -> dict[str, An
             errors.append({"pointer": f"/props/{name}", "message": message})
     if errors:
         detail = "A property has a value that it can't have."
-        raise _Refused(422, "props", detail, errors=errors)
+        raise Refused(422, "props", detail, errors=errors)
     return props
 
 
@@ -234,9 +199,4 @@ def _run_once(request: HttpRequest) -> None:
     if sender is None:
         return
     if not cache.add(f"sse_components.call.{sender}", 1, REMEMBERED_SECONDS):
-        raise _Refused(409, "repeated", "This call has been run already.")
-
-
-def _json(status: int, answer: Mapping[str, Any]) -> HttpResponse:
-    content = wire.dumps(answer, operations.encode)
-    return HttpResponse(content, status=status, content_type="application/json")
+        raise Refused(409, "repeated", "This call has been run already.")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from tests.bench import connections, fanout
-from tests.bench.ours import OURS, REDIS, WEBSOCKET, inside
+from tests.bench.ours import CHURNING, OURS, REDIS, WEBSOCKET, inside
 from tests.bench.results import Case, Goal, Measure
 from tests.bench.target import Target
 
@@ -34,6 +34,15 @@ def cases(peers: Sequence[Target]) -> list[Case]:
             fanout.one_by_one,
             W1,
             goal=_ratio(0.85, "W1"),
+        ),
+        Case(
+            "W12",
+            CHURNING.name,
+            DELIVERIES,
+            CHURNING,
+            fanout.churning,
+            ("W9", REDIS.name),
+            goal=Goal(0.9, "ratio", ">= 0.9 x W9", none_of=("wrong transitions",)),
         ),
         Case(
             "W11",

@@ -101,8 +101,11 @@ def _requests(
         return [subscribing(target, port)] * count, has_head
     with Load(port) as load:
         [data] = load.gather([subscribing(target, port)], is_open)
-    addresses = granted(count, _cursor(data).decode())
-    return [subscribing(target, port, address) for address in addresses], is_open
+    streams = granted(count, _cursor(data).decode())
+    requests = [
+        subscribing(target, port, address, cookie=cookie) for address, cookie in streams
+    ]
+    return requests, is_open
 
 
 def _cursor(data: bytearray) -> bytes:

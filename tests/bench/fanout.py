@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from tests.bench import marks
@@ -55,16 +55,34 @@ def some_stalled(target: Target) -> Measure:
     return _p99(target, stalled=STALLED)
 
 
+def churning(target: Target) -> Measure:
+    """W12: W1 through Redis, while 1,000 users a second come and as many go."""
+    return _measure(target, [target.subscribe] * SUBSCRIBERS, EVENTS, after=_wrong)
+
+
+def _wrong(server: Running) -> dict[str, float]:
+    """Return how many transitions weren't found, or were found too often."""
+    found = server.get("/bench/churn")
+    came = found["came"]
+    wrong = abs(found["online"] - came) + abs(found["offline"] - came)
+    return {"users came": came, "wrong transitions": wrong}
+
+
 def _measure(
-    target: Target, addresses: Sequence[str], events: int, in_flight: int = 1
+    target: Target,
+    addresses: Sequence[str],
+    events: int,
+    in_flight: int = 1,
+    after: Callable[[Running], dict[str, float]] = lambda server: {},
 ) -> Measure:
     with running(target) as server, Load(server.port) as load:
         _subscribe(load, server, addresses)
         _run(load, server, WARM_UP, in_flight)
         load.settle(0.1)
         run = _run(load, server, events, in_flight)
+        facts = _facts(run) | after(server)
     rate = run.delivered / run.seconds
-    return Measure(rate, run.busy, percentiles(run.latencies), _facts(run))
+    return Measure(rate, run.busy, percentiles(run.latencies), facts)
 
 
 def _p99(target: Target, *, stalled: int) -> Measure:

@@ -12,7 +12,9 @@ from typing import Final
 from django.conf import settings
 
 from sse_components import __version__
-from sse_components.grants import Grants
+from sse_components.events import hashed
+from sse_components.grants import COOKIE, Grants, fingerprint
+from sse_components.revocations import Whose
 from sse_components.wire import parse_cursor
 from tests.bench.target import Target
 
@@ -20,7 +22,7 @@ GROUP: Final = "news.updates"
 GRANTED: Final = 5
 """How many groups a grant is of."""
 NAMES: Final = 200
-"""How many groups all grants are of, so that many pages share each, as they do."""
+"""How many groups all grants are of: each is several visitors', as they are."""
 KEY: Final = "bench"
 
 
@@ -81,6 +83,14 @@ def inside(groups: int, count: int) -> Target:
     )
 
 
+CHURNING: Final = replace(
+    REDIS,
+    name="ours, Redis, users come and go",
+    command=_command("tests.bench.churning:application"),
+    environment={**OURS.environment, "SSE_PRESENCE_GRACE_SECONDS": "1"},
+)
+
+
 def is_ours(target: Target) -> bool:
     return target.name.startswith(OURS.name)
 
@@ -90,16 +100,19 @@ def is_open(data: bytearray) -> bool:
     return b"stream-open" in data
 
 
-def granted(count: int, position: str) -> list[str]:
-    """Return the addresses of streams, each with a grant of visitors without a session.
+def granted(count: int, position: str) -> list[tuple[str, str]]:
+    """Return the addresses of streams with their cookies, each with a user's grant.
 
     The position is the server's.
     """
     if not settings.configured:
         settings.configure(SECRET_KEY=KEY)
-    grants = Grants(3600)
-    texts = []
-    for number in range(NAMES):
+    grants, here = Grants(3600), parse_cursor(position)
+    streams = []
+    for number in range(count):
         names = [f"bench.{(number + n) % NAMES}" for n in range(GRANTED)]
-        texts.append(grants.issue(names, parse_cursor(position))[0])
-    return [f"/sse/stream?grant={texts[n % NAMES]}" for n in range(count)]
+        cookie = f"browser-{number}"
+        whose = Whose(here, str(number), fingerprint(cookie), hashed(cookie))
+        text, _ = grants.issue(names, whose)
+        streams.append((f"/sse/stream?grant={text}", f"{COOKIE}={cookie}"))
+    return streams

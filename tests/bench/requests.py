@@ -21,7 +21,11 @@ class Refused(Exception):
 
 
 def subscribing(
-    target: Target, port: int, address: str = "", cursor: bytes = b""
+    target: Target,
+    port: int,
+    address: str = "",
+    cursor: bytes = b"",
+    cookie: str = "",
 ) -> bytes:
     """Return a request for a stream, by default of the group measured."""
     headers = {"Accept": "text/event-stream"}
@@ -30,6 +34,8 @@ def subscribing(
         headers = _HANDSHAKE | {"Origin": f"http://127.0.0.1:{port}"}
     if cursor:
         headers["Last-Event-ID"] = cursor.decode()
+    if cookie:
+        headers["Cookie"] = cookie
     return _head("GET", address or target.subscribe, port, headers)
 
 

@@ -65,6 +65,11 @@ class Running:
         with urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
+    def get(self, address: str) -> Any:
+        """Return what JSON there is at an address, which may take a while to say."""
+        with urlopen(f"http://127.0.0.1:{self.port}{address}", timeout=30) as answer:
+            return json.load(answer)
+
     @property
     def _pids(self) -> list[int]:
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()

@@ -12,6 +12,7 @@ from sse_components.components.page import Page, page_of
 from sse_components.events import NOWHERE, Position, hashed
 from sse_components.grants import COOKIE, Grant, fingerprint
 from sse_components.hub import Hub
+from sse_components.revocations import Whose
 from tests.components.pages import request_for
 
 
@@ -53,7 +54,7 @@ async def test_the_position_of_a_page_is_from_before_what_comes_later(
     published = await ComponentDispatcher.notify("news.a", "later")
     assert page.position.epoch == published.position.epoch
     assert page.position.seq < published.position.seq
-    assert granted(page).position == page.position
+    assert granted(page).whose.position == page.position
 
 
 # A16
@@ -69,7 +70,7 @@ def test_a_page_of_nobody_has_a_grant_for_any_browser(
     page.groups = {"news.b", "news.a"}
     grant = granted(page)
     assert grant.groups == ("news.a", "news.b")
-    assert (grant.user, grant.session, grant.browser) == (None, None, None)
+    assert grant.whose == Whose(grant.whose.position)
     assert not page.is_personal
     assert page.cookie is None
 
@@ -77,25 +78,25 @@ def test_a_page_of_nobody_has_a_grant_for_any_browser(
 def test_a_page_of_a_user_has_a_grant_for_this_browser() -> None:
     page = page_of(request_for(user=User(pk=7)))
     grant = granted(page)
-    assert grant.user == "7"
+    assert grant.whose.user == "7"
     assert page.is_personal
     assert page.cookie
-    assert grant.browser == fingerprint(page.cookie)
-    assert granted(page).browser == grant.browser
+    assert grant.whose.browser == fingerprint(page.cookie)
+    assert granted(page).whose.browser == grant.whose.browser
 
 
 def test_a_browser_that_has_a_cookie_keeps_it() -> None:
     request = request_for(user=User(pk=7))
     request.COOKIES[COOKIE] = "from before"
     page = page_of(request)
-    assert granted(page).browser == fingerprint("from before")
+    assert granted(page).whose.browser == fingerprint("from before")
     assert page.cookie is None
 
 
 def test_an_empty_cookie_is_none() -> None:
     request = request_for(user=User(pk=7))
     request.COOKIES[COOKIE] = ""
-    assert granted(page_of(request)).browser != fingerprint("")
+    assert granted(page_of(request)).whose.browser != fingerprint("")
 
 
 # A22
@@ -108,7 +109,7 @@ def test_the_grant_of_a_session_names_its_group_and_not_its_key(
     assert page.is_personal
     grant = granted(page)
     assert session.session_key
-    assert grant.session == hashed(session.session_key)
+    assert grant.whose.session == hashed(session.session_key)
     assert session.session_key not in str(grant)
     assert session.session_key not in page.grant()
     assert session.session_key not in repr(page.visitor)
@@ -117,7 +118,7 @@ def test_the_grant_of_a_session_names_its_group_and_not_its_key(
 def test_no_session_is_created_for_a_grant(db: None, client: Client) -> None:
     request = request_for()
     request.session = type(client.session)()
-    assert granted(page_of(request)).session is None
+    assert granted(page_of(request)).whose.session is None
     assert request.session.session_key is None
 
 
@@ -133,4 +134,4 @@ def test_reserved_groups_are_not_granted_but_those_below_the_visitors_own() -> N
 
 def test_a_position_is_what_it_says() -> None:
     page = Page(request_for(), "/", Position("abc", 5))
-    assert granted(page).position == Position("abc", 5)
+    assert granted(page).whose.position == Position("abc", 5)

@@ -667,7 +667,7 @@ def test_a_refresh_makes_another_users_state_the_visitors_own(
     assert answer.status == 200
     state = root(answer.html)["data-sse-state"]
     assert call(client, COUNTER, "write", state=state).status == 200
-    assert runtime.grants().read(answer.json["grant"]).user == str(user.pk)
+    assert runtime.grants().read(answer.json["grant"]).whose.user == str(user.pk)
 
 
 # A22

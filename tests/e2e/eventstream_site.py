@@ -19,8 +19,9 @@ from django_eventstream import (  # type: ignore[import-untyped]
 
 from sse_components import ComponentDispatcher, runtime
 from sse_components.asgi import get_asgi_application
-from sse_components.events import NOWHERE
+from sse_components.components.page import page_of
 from sse_components.grants import fingerprint
+from sse_components.revocations import Whose
 
 
 def from_a_sync_view(request: HttpRequest) -> HttpResponse:
@@ -60,8 +61,8 @@ async def ids_in_an_async_view(request: HttpRequest) -> HttpResponse:
 def grant(request: HttpRequest) -> HttpResponse:
     """Give what a page would have for a browser whose cookie is `me`."""
     groups = request.GET.getlist("group")
-    text, _ = runtime.grants().issue(groups, NOWHERE, browser=fingerprint("me"))
-    return HttpResponse(text)
+    whose = Whose(page_of(request).position, browser=fingerprint("me"))
+    return HttpResponse(runtime.grants().issue(groups, whose)[0])
 
 
 def _send(request: HttpRequest) -> None:

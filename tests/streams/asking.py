@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 from sse_components import runtime
 from sse_components.events import Position
 from sse_components.grants import COOKIE, fingerprint
+from sse_components.revocations import Whose
 from tests.clients import Received
 from tests.communicator import Exchange
 
@@ -60,8 +61,14 @@ COOKIE_VALUE = "of-this-browser"
 BOUND = {"Cookie": f"{COOKIE}={COOKIE_VALUE}"}
 
 
-def grant(*groups: str, **whose: Any) -> str:
-    return runtime.grants().issue(groups, Position("0", 0), **whose)[0]
+def here() -> Position:
+    """Return where the embedded broker is."""
+    return runtime.broker().statuses([]).position
+
+
+def grant(*groups: str, seconds: float | None = None, **whose: Any) -> str:
+    whose = {"position": here()} | whose
+    return runtime.grants().issue(groups, Whose(**whose), seconds=seconds)[0]
 
 
 def bound(*groups: str, user: str = "7", session: str | None = None) -> str:

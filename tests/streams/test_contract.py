@@ -363,14 +363,16 @@ async def test_an_api_key_opens_what_it_asks_for_and_nothing_else(
         assert (await opened(exchange)).data["groups"] == ["secret.plans"]
 
 
-async def test_an_api_key_of_all_groups_has_no_reserved_one(
+async def test_an_api_key_of_all_groups_has_those_reserved_that_it_names(
     app: Application, stream: Opener
 ) -> None:
-    names = ["broadcast", "users", "auth.user.7", "session.h-x", "presence.users"]
-    async with stream(
-        app, asking("secret.plans", *names), {"X-API-Key": "test-key"}
-    ) as exchange:
-        assert (await opened(exchange)).data["denied"] == names
+    names = ["broadcast", "users", "auth.user.7", "session.h-x", "presence.room.a"]
+    asked = asking("secret.plans", *names, "presence.users")
+    async with stream(app, asked, {"X-API-Key": "test-key"}) as exchange:
+        data = (await opened(exchange)).data
+        assert data["denied"] == names
+        # It is named in full among what the key is for.
+        assert data["groups"] == ["secret.plans", "presence.users"]
 
 
 @pytest.mark.parametrize("key", ["test-kex", "test-ke", "test-key1", "ÿ", "x" * 5000])
@@ -594,11 +596,10 @@ async def test_a_grant_says_when_it_expires(app: Application, stream: Opener) ->
 
 
 async def test_of_several_grants_the_first_to_expire_counts(
-    app: Application, stream: Opener, settings: Settings
+    app: Application, stream: Opener
 ) -> None:
-    long = grant("room.a")
-    settings.SSE_COMPONENTS = {"GRANT_SECONDS": 100}
-    async with stream(app, with_grants(long, grant("room.b"))) as exchange:
+    grants = grant("room.a"), grant("room.b", seconds=100)
+    async with stream(app, with_grants(*grants)) as exchange:
         data = (await opened(exchange)).data
     assert data["groups"] == ["broadcast", "room.a", "room.b"]
     assert 90 <= data["expires"] <= 100

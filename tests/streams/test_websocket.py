@@ -128,10 +128,8 @@ async def test_an_allowed_origin_is_served(
 async def test_the_close_code_says_what_to_do(
     app: Application, settings: Settings
 ) -> None:
-    expiring = {"GRANT_SECONDS": 0.001}
-    settings.SSE_COMPONENTS = expiring
-    expired = with_grants(grant("room.a"))
     settings.SSE_COMPONENTS = {"MAX_STREAMS": 1, "MAX_GROUPS": 1}
+    expired = with_grants(grant("room.a", seconds=-1))
     for target, type, code in (
         (expired, "stream-error", 4401),
         (with_grants(bound("room.a")), "stream-error", 4403),

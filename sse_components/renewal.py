@@ -1,0 +1,81 @@
+"""The renewal of grants: what a page may hear is decided again, with the database."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+from django.http import HttpRequest, HttpResponse
+
+from sse_components import admission, runtime
+from sse_components.components.page import page_of
+from sse_components.errors import GrantInvalid
+from sse_components.grants import COOKIE, Grant
+from sse_components.hub import Hub
+from sse_components.posts import Refused, answer, body_of, posted
+from sse_components.revocations import Whose
+
+RENEWED_SECONDS: Final = 12 * 3600
+"""How long what rendering has decided is renewed; after that it is rendered again."""
+MOST: Final = 100
+"""Grants that are merged at a time."""
+
+logger = logging.getLogger("sse_components.grants")
+
+
+@posted
+def renew(request: HttpRequest) -> HttpResponse:
+    """Answer one grant in place of some, less what isn't allowed any more."""
+    hub = runtime.hub()
+    if hub is None:
+        raise Refused(503, "unavailable", "This process serves no streams.")
+    page = page_of(request)  # with the position from before the visitor was looked up
+    grants = _read(body_of(request).get("grants"))
+    user = page.visitor.user
+    for grant in grants:
+        _check(hub, grant, request.COOKIES.get(COOKIE), user and str(user.pk))
+    names, revoked = admission.split(hub, grants)
+    names, denied = runtime.policy().allowed_here(page.visitor, names, rendered=True)
+    if revoked or denied:
+        logger.info("Renewed without %s groups", len(revoked) + len(denied))
+    most = runtime.settings().max_groups
+    if len(names) > most:
+        raise Refused(403, "size", f"A stream carries at most {most} groups.")
+    bound = any(grant.whose.browser is not None for grant in grants)
+    text, expires = runtime.grants().issue(
+        names,
+        page.whose(bound=bound or page.is_personal),
+        issued=min(grant.issued for grant in grants),
+    )
+    return answer(
+        {
+            "grant": text,
+            "expires_at": datetime.fromtimestamp(expires, UTC),
+            "expires": expires - int(time.time()),
+        }
+    )
+
+
+def _read(texts: object) -> list[Grant]:
+    if not isinstance(texts, list) or not 0 < len(texts) <= MOST:
+        raise Refused(400, "body", f"grants is a list of 1 to {MOST} texts.")
+    try:
+        return [runtime.grants().read(str(text), expired=True) for text in texts]
+    except GrantInvalid as error:
+        raise Refused(403, "forbidden", str(error)) from None
+
+
+def _check(hub: Hub, grant: Grant, cookie: str | None, user: str | None) -> None:
+    """Refuse what this visitor has no right to any more, or what is too old."""
+    if grant.bearer or not grant.is_for(cookie):
+        raise Refused(403, "forbidden", "The grant is another browser's.")
+    if grant.whose.user not in (None, user):
+        raise Refused(403, "forbidden", "The grant is another user's.")
+    # Which of a user's groups were revoked in another epoch, nobody remembers.
+    browser = Whose(grant.whose.position, browser=grant.whose.browser)
+    if not admission.is_current(hub, browser):
+        raise Refused(403, "grant_expired", "The grant is no longer valid.")
+    if grant.issued + RENEWED_SECONDS <= time.time():
+        raise Refused(403, "grant_expired", "The grant is too old to be renewed.")

@@ -1,0 +1,132 @@
+"""What was revoked, as far as this process has heard: whether a grant still stands."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sse_components.brokers.base import Revocation
+from sse_components.events import NOWHERE, Position, overlaps
+
+MAX_GRANT_SECONDS = 86_400
+"""No grant lives longer, so no revocation matters longer."""
+
+
+def user_subject(user: str) -> str:
+    """Return what stands for a user in a revocation."""
+    return f"user:{user}"
+
+
+def browser_subject(fingerprint: str) -> str:
+    """Return what stands for a browser, known by its cookie's fingerprint."""
+    return f"browser:{fingerprint}"
+
+
+def session_subject(segment: str) -> str:
+    """Return what stands for a session, known by the last segment of its group."""
+    return f"session:{segment}"
+
+
+def is_of_session(revocation: Revocation) -> bool:
+    """Whether it is about a session, whose user may have another by now."""
+    return revocation.subject.startswith("session:")
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Who a stream was opened for, and at which position that was found to be right."""
+
+    position: Position
+    user: str | None = None
+    browser: str | None = None
+    session: str | None = None
+
+    @property
+    def subjects(self) -> list[str]:
+        """What revocations may call it."""
+        subjects = []
+        if self.user is not None:
+            subjects.append(user_subject(self.user))
+        if self.browser is not None:
+            subjects.append(browser_subject(self.browser))
+        if self.session is not None:
+            subjects.append(session_subject(self.session))
+        return subjects
+
+    def is_before(self, position: Position) -> bool:
+        """Whether a revocation at a position is about what this one has."""
+        mine = self.position
+        return mine.epoch != position.epoch or mine.seq < position.seq
+
+
+NOBODY = Whose(NOWHERE)
+"""Of whom nothing can be revoked."""
+
+
+def merged(several: Sequence[Whose]) -> Whose:
+    """Return what several of one user come to: revoked as soon as one of them is."""
+    return Whose(
+        position=min((one.position for one in several), key=lambda it: it.seq),
+        user=several[0].user,
+        browser=next((one.browser for one in several if one.browser), None),
+        session=next((one.session for one in several if one.session), None),
+    )
+
+
+class Revocations:
+    """Compares positions: what was granted before a revocation is revoked by it."""
+
+    def __init__(self) -> None:
+        self._seqs: OrderedDict[tuple[str, str], int] = OrderedDict()
+        """By subject and pattern, "" for everything; the newest comes last."""
+        self._patterns: dict[str, set[str]] = {}
+        """Of each subject, those of which something was revoked."""
+
+    def add(self, revocation: Revocation) -> bool:
+        """Note a revocation; whether it was news."""
+        key = revocation.subject, revocation.pattern
+        seq = revocation.position.seq
+        if self._seqs.get(key, -1) >= seq:
+            return False
+        self._seqs[key] = seq
+        self._seqs.move_to_end(key)
+        if revocation.pattern:
+            self._patterns.setdefault(revocation.subject, set()).add(revocation.pattern)
+        self._forget(seq - MAX_GRANT_SECONDS * 1_000_000)
+        return True
+
+    def clear(self) -> None:
+        """Forget all: they are of an epoch whose grants nobody accepts any more."""
+        self._seqs.clear()
+        self._patterns.clear()
+
+    def cover(self, whose: Whose) -> bool:
+        """Whether all that somebody had at a position is revoked."""
+        seq = whose.position.seq
+        return any(self._seqs.get((one, ""), -1) > seq for one in whose.subjects)
+
+    def among(self, whose: Whose, names: Iterable[str]) -> Sequence[str]:
+        """Return the names that were revoked since somebody had them."""
+        if not self._patterns:
+            return []
+        patterns = [
+            pattern
+            for subject in whose.subjects
+            for pattern in self._patterns.get(subject, ())
+            if self._seqs[subject, pattern] > whose.position.seq
+        ]
+        if not patterns:
+            return []
+        return [name for name in names if any(overlaps(p, name) for p in patterns)]
+
+    def _forget(self, oldest: int) -> None:
+        while self._seqs:
+            (subject, pattern), seq = next(iter(self._seqs.items()))
+            if seq >= oldest:
+                return
+            del self._seqs[subject, pattern]
+            if pattern:
+                self._patterns[subject].discard(pattern)
+                if not self._patterns[subject]:
+                    del self._patterns[subject]
