@@ -12,11 +12,11 @@ from ninja.operation import Operation
 
 from sse_components import __version__
 
-from . import events, groups, health, problems
-from .auth import Bearer, Header
+from . import events, grants, groups, health, problems, users
+from .auth import DECLARED, keys
 from .limits import Rate
 
-DESCRIPTION = """Publish changes to live pages from any system.
+DESCRIPTION = """Publish changes to live pages from any system, and see who is there.
 
 What is published to a group arrives at once in every browser that is subscribed to it,
 as a server-sent event: `GET /sse/groups/{group}` is the stream of one group,
@@ -39,15 +39,32 @@ class Api(NinjaAPI):
         return operation.view_func.__name__
 
     def get_openapi_schema(self, **kwargs: Any) -> Any:
-        """Ninja knows one media type; errors have another."""
+        """Ninja knows no scopes, one media type, and lists a parameter's examples."""
         document = super().get_openapi_schema(**kwargs)
         for path in document["paths"].values():
             for operation in path.values():
-                for status, response in operation["responses"].items():
-                    content = response.get("content", {})
-                    if int(status) >= 400 and "application/json" in content:
-                        content[problems.MEDIA_TYPE] = content.pop("application/json")
+                _say_scope(operation)
+                _say_media_type(operation)
+                for parameter in operation["parameters"]:
+                    # A mapping by OpenAPI 3.1; the list is the schema's.
+                    parameter.pop("examples", None)
         return document
+
+
+def _say_scope(operation: dict[str, Any]) -> None:
+    if scope := operation.pop(DECLARED, None):
+        # Of keys, OpenAPI 3.1 lets a requirement list the roles that they need.
+        operation["security"] = [
+            {name: [scope] for name in scheme} for scheme in operation["security"]
+        ]
+        operation["description"] += f"\n\nThe key needs the scope `{scope}`."
+
+
+def _say_media_type(operation: dict[str, Any]) -> None:
+    for status, response in operation["responses"].items():
+        content = response.get("content", {})
+        if int(status) >= 400 and "application/json" in content:
+            content[problems.MEDIA_TYPE] = content.pop("application/json")
 
 
 api = Api(
@@ -55,12 +72,14 @@ api = Api(
     version=__version__,
     description=DESCRIPTION,
     urls_namespace="sse_components_api",
-    auth=[Bearer(), Header()],
+    auth=keys("manage"),  # of an operation that declares nothing
     throttle=[Rate()],
 )
 problems.install(api)
 api.add_router("v1/groups", groups.router)
 api.add_router("v1/events", events.router)
+api.add_router("v1/users", users.router)
+api.add_router("v1/grants", grants.router)
 api.add_router("v1/health", health.router)
 
 

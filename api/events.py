@@ -7,41 +7,48 @@ from typing import Any
 import pydantic
 from django.http import HttpRequest
 from ninja import Router, Status
-from ninja.errors import ValidationError
 
 from sse_components.dispatcher import publish_drafts
 from sse_components.errors import InvalidEvent
 from sse_components.events import Draft
+from sse_components.groups import Integrator
 
+from .access import caller, may_publish
+from .auth import needs
 from .idempotency import IdempotencyKey, idempotency
-from .problems import fault_of, faults_of
+from .problems import fault_of, faults_of, invalid_at
 from .schemas import (
+    ERRORS_WITH_BODY,
     MAX_EVENTS,
+    Addressed,
     BatchIn,
     BatchOut,
-    ProblemOut,
+    FaultOut,
     ResultOut,
     event_in,
 )
 
 router = Router(tags=["events"])
 
-RESPONSES = {202: BatchOut} | dict.fromkeys((400, 401, 413, 422, 429, 503), ProblemOut)
 
-
-@router.post("", response=RESPONSES, summary="Publish a batch")
+@router.post(
+    "",
+    response={202: BatchOut} | ERRORS_WITH_BODY,
+    summary="Publish a batch",
+    **needs("publish"),
+)
 async def publish_events(
     request: HttpRequest, body: BatchIn, key: IdempotencyKey = None
 ) -> Status[BatchOut]:
     """Publish up to 1,000 events in order, with one result for each.
 
-    An invalid one fails alone. `groups` is short for one event for each group, which
-    has a result of its own.
+    One that is invalid, or that the key may not publish, fails alone. `groups` is short
+    for one event for each group, which has a result of its own.
     """
     results: list[ResultOut] = []
     drafts: list[Draft] = []
     for index, given in enumerate(body.events):
-        read = _read(index, given)
+        read = _read(caller(request), index, given)
         if isinstance(read, ResultOut):
             results.append(read)
         else:
@@ -49,7 +56,7 @@ async def publish_events(
             drafts += read
     if len(results) > MAX_EVENTS:
         message = f"A batch has at most {MAX_EVENTS} events, each group counted."
-        raise ValidationError([{"loc": ("body", "body", "events"), "msg": message}])
+        raise invalid_at(message, "events")
     published = iter(await publish_drafts(drafts, idempotency(request, key)))
     for result in results:
         if not result.errors:
@@ -58,18 +65,30 @@ async def publish_events(
     return Status(202, BatchOut(results=results))
 
 
-def _read(index: int, given: Any) -> list[Draft] | ResultOut:
+def _read(owner: Integrator, index: int, given: Any) -> list[Draft] | ResultOut:
     """Return the drafts of one event, or why there are none."""
     place = f"/events/{index}"
     try:
         event = event_in.validate_python(given)
-        return [event.draft(group) for group in event.addresses]
+        faults = _outside(owner, event, place)
+        if not faults:
+            return [event.draft(group) for group in event.addresses]
     except pydantic.ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         faults = faults_of([_located(one) for one in details], place)
     except InvalidEvent as error:
         faults = [fault_of(error, place)]
     return ResultOut(index=index, errors=faults)
+
+
+def _outside(owner: Integrator, event: Addressed, place: str) -> list[FaultOut]:
+    """Return a fault for each group that the key may not publish to."""
+    at = f"{place}/group" if event.groups is None else f"{place}/groups/{{}}"
+    return [
+        FaultOut(pointer=at.format(number), message=f"The key doesn't cover {group}.")
+        for number, group in enumerate(event.addresses)
+        if not may_publish(owner, group)
+    ]
 
 
 def _located(error: Any) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from ninja import Header
 from pydantic import Field
 
 from sse_components.brokers.base import Idempotency
-from sse_components.groups import Integrator
+
+from .access import caller
 
 NAME = "Idempotency-Key"
 
@@ -30,8 +31,7 @@ def idempotency(request: HttpRequest, key: str | None) -> Idempotency | None:
     """Return what makes this request a repetition: its key, API key, path and body."""
     if key is None:
         return None
-    owner: Integrator = request.auth  # type: ignore[attr-defined]  # Ninja sets it
-    scope = f"{owner.name}\0{request.path}\0{key}"
+    scope = f"{caller(request).name}\0{request.path}\0{key}"
     body = json.dumps(json.loads(request.body), sort_keys=True)
     return Idempotency(_digest(scope), _digest(body))
 

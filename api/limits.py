@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from ninja.throttling import BaseThrottle
 
-from sse_components.groups import Integrator
+from .access import caller
 
 SETTING = "SSE_API_RATE"
 
@@ -27,13 +27,13 @@ class Rate(BaseThrottle):
         self._rate = float(getattr(settings, SETTING, 0))
         if not self._rate:
             return True
-        owner: Integrator = request.auth  # type: ignore[attr-defined]  # Ninja sets it
+        name = caller(request).name
         now = self._clock()
         most = max(self._rate, 1)
-        left, then = self._left.get(owner.name, (most, now))
+        left, then = self._left.get(name, (most, now))
         left = min(most, left + (now - then) * self._rate)
         allowed = left >= 1
-        self._left[owner.name] = (left - 1 if allowed else left), now
+        self._left[name] = (left - 1 if allowed else left), now
         return allowed
 
     def wait(self) -> float:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
@@ -24,6 +24,7 @@ from sse_components.errors import (
 )
 
 from . import idempotency
+from .access import Forbidden
 from .schemas import FaultOut
 
 MEDIA_TYPE = "application/problem+json"
@@ -74,6 +75,11 @@ def fault_of(error: InvalidEvent, place: str = "") -> FaultOut:
     )
 
 
+def invalid_at(message: str, *place: object) -> ValidationError:
+    """Return the error of a body whose place is invalid, although its shape is not."""
+    return ValidationError([{"loc": ("body", "body", *place), "msg": message}])
+
+
 def install(api: NinjaAPI) -> None:
     """Have every error of an API answered as a problem, none with internals."""
 
@@ -96,6 +102,10 @@ def install(api: NinjaAPI) -> None:
     def body_too_large(request: HttpRequest, error: Exception) -> HttpResponse:
         return answer(413, "The body is larger than the server takes.")
 
+    @api.exception_handler(SuspiciousOperation)
+    def suspicious(request: HttpRequest, error: Exception) -> HttpResponse:
+        return answer(400, "The server doesn't take requests like this one.")
+
     @api.exception_handler(IdempotencyConflict)
     def conflict(request: HttpRequest, error: Exception) -> HttpResponse:
         fault = FaultOut(pointer=f"/{idempotency.NAME}", message=str(error))
@@ -109,6 +119,10 @@ def install(api: NinjaAPI) -> None:
             WWW_Authenticate="Bearer",
         )
 
+    @api.exception_handler(Forbidden)
+    def forbidden(request: HttpRequest, error: Forbidden) -> HttpResponse:
+        return answer(403, str(error), error.faults)
+
     @api.exception_handler(Throttled)
     def throttled(request: HttpRequest, error: Throttled) -> HttpResponse:
         return answer(429, "This key has used up its rate.")
@@ -116,7 +130,7 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(BrokerUnavailable)
     def broker_away(request: HttpRequest, error: Exception) -> HttpResponse:
         logger.warning("The broker is unavailable: %s", error)
-        return unavailable("Events can't be taken at the moment.")
+        return unavailable("The broker can't be reached at the moment.")
 
     @api.exception_handler(HttpError)
     def other(request: HttpRequest, error: HttpError) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
@@ -10,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PlainSerializer,
     SkipValidation,
     TypeAdapter,
     WithJsonSchema,
@@ -17,16 +19,43 @@ from pydantic import (
 )
 
 from sse_components import operations
-from sse_components.events import MAX_NAME, Draft, check_group, check_text
-from sse_components.groups import wire_name
+from sse_components.events import (
+    MAX_NAME,
+    Draft,
+    check_group,
+    check_pattern,
+    check_text,
+    is_subscribable,
+)
+from sse_components.groups import is_reserved, wire_name
+from sse_components.revocations import MAX_GRANT_SECONDS
 
 MAX_EVENTS = 1000
 """Events of one batch, each group of an event counted."""
 
+MAX_USERS = 1000
+"""Users asked for at once."""
+
 
 def _group(name: str) -> str:
-    if wire_name(check_group(name)) != name:
+    return _without_key(check_group(name))
+
+
+def _pattern(name: str) -> str:
+    return _without_key(check_pattern(name))
+
+
+def _without_key(name: str) -> str:
+    if wire_name(name) != name:
         raise ValueError("A session is known here as session.h-…, never by its key.")
+    return name
+
+
+def _grantable(name: str) -> str:
+    if not is_subscribable(name):
+        raise ValueError("This is neither a group nor a pattern group like news.*.")
+    if is_reserved(name):
+        raise ValueError("This group is reserved, and isn't granted.")
     return name
 
 
@@ -44,6 +73,35 @@ GroupName = Annotated[
             "maxLength": MAX_NAME,
             "examples": ["news.updates"],
         }
+    ),
+]
+GrantedName = Annotated[
+    str,
+    AfterValidator(_grantable),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?$",
+            "maxLength": MAX_NAME,
+            "examples": ["news.*"],
+        }
+    ),
+]
+PatternName = Annotated[
+    str,
+    AfterValidator(_pattern),
+    WithJsonSchema(
+        {"type": "string", "maxLength": MAX_NAME, "examples": ["project.5.**"]}
+    ),
+]
+UserId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]+$",
+        description="The primary key as text.",
+        examples=["7"],
     ),
 ]
 Data = Annotated[dict[str, Any], Field(examples=[{"headline": "Hello"}])]
@@ -66,6 +124,8 @@ class _In(Schema):
         extra="forbid", strict=True, use_attribute_docstrings=True
     )
 
+
+class _Published(_In):
     sender: Sender | None = None
     """The tab and the request that caused the event; its component ignores it."""
 
@@ -74,7 +134,7 @@ class _Out(Schema):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-class DataChangedIn(_In):
+class DataChangedIn(_Published):
     model_config = _examples(data={"headline": "Hello"})
 
     data: Data = {}
@@ -88,7 +148,7 @@ class DataChangedIn(_In):
         )
 
 
-class ComponentCreatedIn(_In):
+class ComponentCreatedIn(_Published):
     model_config = _examples(data={"pk": 123})
 
     data: Data = {}
@@ -106,7 +166,7 @@ class ComponentCreatedIn(_In):
         )
 
 
-class ComponentRemovedIn(_In):
+class ComponentRemovedIn(_Published):
     model_config = _examples(target_group="demo.todo.234")
 
     component_id: ComponentId | None = None
@@ -128,7 +188,7 @@ class ComponentRemovedIn(_In):
         )
 
 
-class NotifyIn(_In):
+class NotifyIn(_Published):
     model_config = _examples(
         event_name="tetra:alert", data={"message": "System shutdown in 5m"}
     )
@@ -151,7 +211,7 @@ class NotifyIn(_In):
         return operations.notify(group, self.event_name, self.data, sender=self.sender)
 
 
-class _Addressed(_In):
+class Addressed(_Published):
     group: GroupName | None = None
     groups: Annotated[list[GroupName], Field(min_length=1, max_length=MAX_EVENTS)] | (
         None
@@ -159,7 +219,7 @@ class _Addressed(_In):
     """Short for one event for each group."""
 
     @model_validator(mode="after")
-    def _has_one_address(self) -> _Addressed:
+    def _has_one_address(self) -> Addressed:
         if (self.group is None) == (self.groups is None):
             raise ValueError("An event has either group or groups.")
         return self
@@ -190,19 +250,19 @@ NOTIFY = {
 }
 
 
-class DataChangedEventIn(_Addressed, DataChangedIn):
+class DataChangedEventIn(Addressed, DataChangedIn):
     model_config = _event(**DATA_CHANGED)
 
     type: Literal["component.data_changed"]
 
 
-class ComponentCreatedEventIn(_Addressed, ComponentCreatedIn):
+class ComponentCreatedEventIn(Addressed, ComponentCreatedIn):
     model_config = _event(type="component.created", group="demo.todo", data={"pk": 123})
 
     type: Literal["component.created"]
 
 
-class ComponentRemovedEventIn(_Addressed, ComponentRemovedIn):
+class ComponentRemovedEventIn(Addressed, ComponentRemovedIn):
     model_config = _event(
         type="component.removed", group="demo.todo", target_group="demo.todo.234"
     )
@@ -210,7 +270,7 @@ class ComponentRemovedEventIn(_Addressed, ComponentRemovedIn):
     type: Literal["component.removed"]
 
 
-class NotifyEventIn(_Addressed, NotifyIn):
+class NotifyEventIn(Addressed, NotifyIn):
     model_config = _event(**NOTIFY)
 
     type: Literal["notify"]
@@ -243,8 +303,27 @@ class BatchIn(Schema):
     ]
 
 
+def _text_of(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+Id = Annotated[str, Field(examples=["7f3a9c21:1763799845130001"])]
+Moment = Annotated[
+    datetime,
+    PlainSerializer(_text_of),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "examples": ["2026-11-22T08:24:05.130001Z"],
+        }
+    ),
+]
+"""In UTC, as events have it in their `ts`."""
+
+
 class PublishedOut(_Out):
-    id: Annotated[str, Field(examples=["7f3a9c21:1763799845130001"])]
+    id: Id
     duplicate: bool
     """Whether an earlier request with the same Idempotency-Key had published it."""
 
@@ -270,6 +349,74 @@ class BatchOut(_Out):
     results: list[ResultOut]
 
 
+class GroupOut(_Out):
+    group: GroupName
+    subscribers: Annotated[int, Field(examples=[12])]
+    """Connections that hear it; at most 5 seconds old."""
+    members: Annotated[int, Field(examples=[3])]
+    """Users in it, if it is one of `PRESENCE_GROUPS`; else 0."""
+    last_id: Id
+    """Who hears what is published after it keeps `members` right."""
+
+
+class MemberOut(_Out):
+    user: UserId
+    connections: Annotated[int, Field(examples=[2])]
+    """Open streams with the group; 0 for a few seconds after the last."""
+    since: Moment
+
+
+class MembersOut(_Out):
+    """The users in a group of `PRESENCE_GROUPS`."""
+
+    members: list[MemberOut]
+    last_id: Id
+    """Who applies `presence.join` and `presence.leave` after it stays right."""
+
+
+class UsersIn(_In):
+    model_config = _examples(users=["7", "8"])
+
+    users: Annotated[list[UserId], Field(min_length=1, max_length=MAX_USERS)]
+
+
+class StatusOut(_Out):
+    user: UserId
+    online: bool
+    connections: Annotated[int, Field(examples=[2])]
+    """Open streams; 0 for a few seconds after the last, and when offline."""
+    since: Moment | None
+    """Since when, if online."""
+    last_seen: Moment | None
+    """When last, if offline and that was in the last 30 days."""
+
+
+class StatusesOut(_Out):
+    statuses: list[StatusOut]
+    """In the order asked for."""
+    last_id: Id
+    """Where to begin with the stream `/sse/groups/presence.users`."""
+
+
+class GrantIn(_In):
+    model_config = _examples(groups=["project.5", "project.5.*"], ttl=600)
+
+    groups: Annotated[list[GrantedName], Field(min_length=1)]
+    user: UserId | None = None
+    """Whose stream it will be, with the groups and the presence of this user."""
+    ttl: Annotated[int, Field(ge=1, le=MAX_GRANT_SECONDS)] = 600
+    """Seconds in which streams can be opened with it."""
+
+
+class GrantOut(_Out):
+    grant: Annotated[str, Field(examples=[".eJxTKi1OLVKyUoopTjRMMk9NSjFJNkw0"])]
+    expires_at: Moment
+    stream_url: Annotated[
+        str, Field(examples=["https://example.com/sse/stream?grant=.eJxTKi1OLV"])
+    ]
+    """To be opened as it is, without a cookie or a key."""
+
+
 class HealthOut(_Out):
     status: Annotated[Literal["ok"], Field(examples=["ok"])] = "ok"
 
@@ -282,3 +429,8 @@ class ProblemOut(_Out):
     status: int
     detail: str
     errors: list[FaultOut] = []
+
+
+ERRORS: dict[int, Any] = dict.fromkeys((401, 403, 422, 429, 503), ProblemOut)
+ERRORS_WITH_BODY = ERRORS | dict.fromkeys((400, 413), ProblemOut)
+"""Of operations that read one."""

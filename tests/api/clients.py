@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,17 @@ from django.test import AsyncClient
 KEY = "key-of-the-tests"
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+KEYED = {"Authorization": f"Bearer {KEY}"}
+SECONDS = 5
+"""How long a test waits for an answer that takes reports and sweeps."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user, and the headers of a browser that is logged in."""
+
+    id: str
+    headers: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -61,9 +73,24 @@ def pointers(errors: list[dict[str, str]]) -> list[str]:
 class System:
     def __init__(self, headers: Mapping[str, str] | None = None) -> None:
         self._client = AsyncClient(raise_request_exception=False)
-        self._headers = (
-            {"Authorization": f"Bearer {KEY}"} if headers is None else headers
-        )
+        self._headers = KEYED if headers is None else headers
+
+    async def get(self, address: str) -> Any:
+        """Return what a successful GET returns."""
+        return (await self.request("GET", address)).body
+
+    async def until(self, address: str, is_right: Callable[[Any], bool]) -> Any:
+        """Return the first answer that is right: nobody announces connections."""
+        body: Any = None
+        try:
+            async with asyncio.timeout(SECONDS):
+                while True:
+                    body = await self.get(address)
+                    if is_right(body):
+                        return body
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(f"{address} stays {body}") from None
 
     async def post(self, address: str, body: object, **headers: str) -> Answer:
         """Post JSON, or bytes as they are; headers are given with _ for -."""

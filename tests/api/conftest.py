@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
+from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth.models import User
+from django.test import Client
 from pytest_django import Settings
 
-from sse_components import runtime
+from api import auth
+from sse_components import groups, runtime
+from sse_components.asgi import Application, get_asgi_application
 from sse_components.events import Event
+from sse_components.groups import Integrator
 from sse_components.hub import Hub
-from tests.api.clients import KEY, System
+from tests.api.clients import KEY, Person, System
 
 Heard = Callable[..., Awaitable[list[Event]]]
+Limit = Callable[..., None]
+
+SETTINGS: dict[str, Any] = {
+    "PUBLIC_GROUPS": ["chat.**"],
+    "PRESENCE_GROUPS": ["chat.**"],
+    "PRESENCE_LEASE_SECONDS": 3,
+    "PRESENCE_GRACE_SECONDS": 0.1,
+}
 
 
 @pytest.fixture
@@ -40,3 +57,50 @@ async def heard(hub: Hub) -> Heard:
         return list(answer.events)
 
     return heard
+
+
+@pytest.fixture
+async def app(system: System, settings: Settings) -> AsyncIterator[Application]:
+    """The application whose streams and presence the system asks for."""
+    settings.SSE_COMPONENTS = SETTINGS
+    await runtime.start()
+    yield get_asgi_application()
+    await runtime.stop()
+
+
+@pytest.fixture
+def anna(transactional_db: None) -> Person:
+    return _logged_in("anna")
+
+
+@pytest.fixture
+def otto(transactional_db: None) -> Person:
+    return _logged_in("otto")
+
+
+def _logged_in(name: str) -> Person:
+    client, user = Client(), User.objects.create_user(name)
+    client.force_login(user)
+    cookie = django_settings.SESSION_COOKIE_NAME
+    return Person(str(user.pk), {"Cookie": f"{cookie}={client.cookies[cookie].value}"})
+
+
+@pytest.fixture
+def limit(system: System, monkeypatch: pytest.MonkeyPatch) -> Limit:
+    """Has the system's key have patterns only, and scopes, until keys are a model."""
+
+    def limit(*patterns: str, **scopes: frozenset[str]) -> None:
+        integrator = Integrator("limited", patterns, **scopes)
+        monkeypatch.setattr(auth, "integrator", lambda key: integrator)
+        monkeypatch.setattr(groups, "authenticate", lambda key: integrator)
+
+    return limit
+
+
+@pytest.fixture
+async def nowhere() -> AsyncIterator[str]:
+    """The address of a broker that is away."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+    yield f"redis://127.0.0.1:{port}/0"
+    await runtime.stop()

@@ -17,15 +17,49 @@ OPERATIONS = {
     ("post", "/api/v1/groups/{group}/component-created"): "component_created",
     ("post", "/api/v1/groups/{group}/component-removed"): "component_removed",
     ("post", "/api/v1/events"): "publish_events",
+    ("get", "/api/v1/groups/{group}"): "group_counts",
+    ("get", "/api/v1/groups/{group}/members"): "group_members",
+    ("get", "/api/v1/users/{user}/status"): "user_status",
+    ("post", "/api/v1/users/status"): "user_statuses",
+    ("post", "/api/v1/users/{user}/disconnect"): "disconnect_user",
+    ("delete", "/api/v1/users/{user}/groups/{group}"): "revoke_group",
+    ("post", "/api/v1/grants"): "issue_grant",
     ("get", "/api/v1/health/live"): "health_live",
     ("get", "/api/v1/health/ready"): "health_ready",
 }
+ERRORS = {"401", "403", "422", "429", "503"}
+ERRORS_WITH_BODY = ERRORS | {"400", "413"}
 ANSWERS = {
-    "post": {"202", "400", "401", "413", "422", "429", "503"},
+    "data_changed": {"202"} | ERRORS_WITH_BODY,
+    "notify": {"202"} | ERRORS_WITH_BODY,
+    "component_created": {"202"} | ERRORS_WITH_BODY,
+    "component_removed": {"202"} | ERRORS_WITH_BODY,
+    "publish_events": {"202"} | ERRORS_WITH_BODY,
+    "group_counts": {"200"} | ERRORS,
+    "group_members": {"200"} | ERRORS,
+    "user_status": {"200"} | ERRORS,
+    "user_statuses": {"200"} | ERRORS_WITH_BODY,
+    "disconnect_user": {"202"} | ERRORS,
+    "revoke_group": {"204"} | ERRORS,
+    "issue_grant": {"201"} | ERRORS_WITH_BODY,
     "health_live": {"200"},
     "health_ready": {"200", "503"},
 }
-"""By operation, or for all with a method."""
+SCOPES = {
+    "data_changed": "publish",
+    "notify": "publish",
+    "component_created": "publish",
+    "component_removed": "publish",
+    "publish_events": "publish",
+    "group_counts": "read",
+    "group_members": "read",
+    "user_status": "read",
+    "user_statuses": "read",
+    "disconnect_user": "manage",
+    "revoke_group": "manage",
+    "issue_grant": "subscribe",
+}
+WITHOUT_CONTENT = {"disconnect_user", "revoke_group"}
 
 
 @pytest.fixture
@@ -64,12 +98,13 @@ def test_every_address_below_v1_is_listed() -> None:
 async def test_every_operation_lists_its_errors_as_problems(
     document: dict[str, Any],
 ) -> None:
-    for (method, _), operation in operations(document).items():
+    for operation in operations(document).values():
         responses = dict(operation["responses"])
         name = operation["operationId"]
-        assert responses.keys() == ANSWERS.get(name, ANSWERS.get(method))
+        assert responses.keys() == ANSWERS[name]
         success = responses.pop(min(responses))
-        assert success["content"].keys() == {"application/json"}
+        media_types = set() if name in WITHOUT_CONTENT else {"application/json"}
+        assert success.get("content", {}).keys() == media_types
         for response in responses.values():
             assert response["content"] == {
                 "application/problem+json": {
@@ -81,8 +116,8 @@ async def test_every_operation_lists_its_errors_as_problems(
 async def test_every_operation_that_publishes_takes_an_idempotency_key(
     document: dict[str, Any],
 ) -> None:
-    for (method, _), operation in operations(document).items():
-        if method != "post":
+    for operation in operations(document).values():
+        if SCOPES.get(operation["operationId"]) != "publish":
             continue
         names = [(one["in"], one["name"]) for one in operation["parameters"]]
         assert [name for name in names if name[0] != "path"] == [
@@ -90,18 +125,35 @@ async def test_every_operation_that_publishes_takes_an_idempotency_key(
         ]
 
 
-async def test_every_operation_but_a_probe_needs_a_key_in_either_header(
+# A73
+async def test_every_operation_but_a_probe_needs_a_key_with_its_scope_in_either_header(
     document: dict[str, Any],
 ) -> None:
     for (_, path), operation in operations(document).items():
         if path.startswith("/api/v1/health/"):
             assert "security" not in operation
             continue
-        assert operation["security"] == [{"Bearer": []}, {"Header": []}]
+        scope = SCOPES[operation["operationId"]]
+        assert operation["security"] == [{"Bearer": [scope]}, {"Header": [scope]}]
+        assert f"`{scope}`" in operation["description"]
+        assert "x-scope" not in operation
     assert document["components"]["securitySchemes"] == {
         "Bearer": {"type": "http", "scheme": "bearer"},
         "Header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     }
+
+
+async def test_every_operation_shows_by_examples_what_it_takes(
+    document: dict[str, Any],
+) -> None:
+    schemas = document["components"]["schemas"]
+    for operation in operations(document).values():
+        for parameter in operation["parameters"]:
+            assert "examples" not in parameter  # it is a mapping there
+            assert parameter["in"] == "header" or parameter["schema"]["examples"]
+        if body := operation.get("requestBody"):
+            reference = body["content"]["application/json"]["schema"]["$ref"]
+            assert schemas[reference.rpartition("/")[2]]["examples"]
 
 
 async def test_every_reference_of_the_document_leads_somewhere(

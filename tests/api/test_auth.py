@@ -90,5 +90,6 @@ async def test_a_key_of_any_characters_is_compared(
 def test_streams_take_the_same_key(system: System) -> None:
     integrator = authenticate(KEY)
     assert integrator
-    assert integrator.patterns == ("**",)
+    assert integrator.patterns == ("**", "presence.users")
+    assert integrator.scopes == {"publish", "read", "subscribe", "manage"}
     assert authenticate(f"{KEY}x") is None

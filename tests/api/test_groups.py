@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.api.clients import System
+from sse_components.asgi import Application
+from tests.api.clients import KEYED, Person, System
 from tests.api.conftest import Heard
+from tests.communicator import request
 
 SMALLEST: dict[str, dict[str, Any]] = {
     "data-changed": {},
@@ -182,3 +184,76 @@ async def test_the_longest_name_is_that_of_a_group(
     group = "news." + 195 * "x"
     await system.post(f"/groups/{group}/data-changed", {})
     assert [event.group for event in await heard()] == [group]
+
+
+# A53
+async def test_a_group_counts_its_connections_and_its_users(
+    system: System, app: Application, anna: Person, otto: Person
+) -> None:
+    room = "/sse/stream?group=chat.room.7"
+    address = "/groups/chat.room.7"
+    empty = await system.get(address)
+    assert empty == {
+        "group": "chat.room.7",
+        "subscribers": 0,
+        "members": 0,
+        "last_id": empty["last_id"],
+    }
+    async with (
+        request(app, room, anna.headers),
+        request(app, room, anna.headers),
+        request(app, room, otto.headers),
+        request(app, room),
+        request(app, "/sse/stream?group=chat.other", otto.headers),
+    ):
+        counts = await system.until(address, lambda it: it["subscribers"] == 4)
+        assert counts["members"] == 2
+        found = await system.get(f"{address}/members")
+        assert found["members"] == [
+            {"user": anna.id, "connections": 2, "since": found["members"][0]["since"]},
+            {"user": otto.id, "connections": 1, "since": found["members"][1]["since"]},
+        ]
+        assert all(one["since"].endswith("Z") for one in found["members"])
+    await system.until(address, lambda it: it["subscribers"] == it["members"] == 0)
+
+
+# A53
+async def test_a_stream_from_the_last_id_of_members_hears_who_joined_and_left(
+    system: System, app: Application, anna: Person
+) -> None:
+    address = "/groups/chat.room.7/members"
+    before = await system.get(address)
+    assert before["members"] == []
+    async with request(app, "/sse/stream?group=chat.room.7", anna.headers):
+        await system.until(address, lambda it: it["members"])
+    await system.until(address, lambda it: not it["members"])
+    headers = KEYED | {"Last-Event-ID": before["last_id"]}
+    async with request(app, "/sse/groups/chat.room.7", headers) as watching:
+        events = (await watching.until("keep-alive"))[1:-1]
+    assert [(event.type, event.data["payload"]) for event in events] == [
+        ("presence.join", {"user": anna.id}),
+        ("presence.leave", {"user": anna.id}),
+    ]
+
+
+# A53
+async def test_whom_a_group_is_not_told_of_is_not_in_it(
+    system: System, app: Application, anna: Person
+) -> None:
+    limited = f"/sse/stream?group=auth.user.{anna.id}.notes"
+    async with request(app, limited, anna.headers):
+        address = f"/groups/auth.user.{anna.id}.notes"
+        (await system.request("GET", address)).problem(403)
+        await system.until(f"/users/{anna.id}/status", lambda it: it["online"])
+        online = await system.get("/groups/presence.users/members")
+        assert [member["user"] for member in online["members"]] == [anna.id]
+        assert (await system.get("/groups/presence.users"))["members"] == 1
+
+
+# A24
+@pytest.mark.parametrize("group", INVALID_GROUPS)
+async def test_a_group_of_no_valid_name_has_nobody_in_it(
+    system: System, app: Application, group: str
+) -> None:
+    for address in (f"/groups/{group}", f"/groups/{group}/members"):
+        assert (await system.request("GET", address)).pointers == ["/group"]

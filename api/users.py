@@ -1,0 +1,100 @@
+"""Whether users are online, and taking from them what they hear."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Path, Router
+
+from sse_components import presence
+from sse_components.brokers.base import ONLINE
+from sse_components.revoking import adisconnect_user, arevoke
+
+from .access import check_read, check_revoke
+from .auth import needs
+from .schemas import (
+    ERRORS,
+    ERRORS_WITH_BODY,
+    PatternName,
+    StatusesOut,
+    StatusOut,
+    UserId,
+    UsersIn,
+)
+
+router = Router(tags=["users"])
+
+User = Annotated[UserId, Path()]
+Pattern = Annotated[
+    PatternName,
+    Path(description="A group, or a pattern: `*` is a segment, a last `**` several."),
+]
+
+
+@router.get(
+    "/{user}/status",
+    response={200: StatusOut} | ERRORS,
+    summary="Is a user online?",
+    **needs("read"),
+)
+async def user_status(request: HttpRequest, user: User) -> presence.Status:
+    """Tell whether a user is online; one that nobody knows is offline.
+
+    The key needs the group `presence.users`.
+    """
+    check_read(request, ONLINE)
+    return (await presence.astatuses([user])).statuses[0]
+
+
+@router.post(
+    "/status",
+    response={200: StatusesOut} | ERRORS_WITH_BODY,
+    summary="Who of many is online?",
+    **needs("read"),
+)
+async def user_statuses(request: HttpRequest, body: UsersIn) -> presence.Statuses:
+    """Tell of up to 1,000 users whether they are online.
+
+    To hear what changes from then on, open `/sse/groups/presence.users` with
+    `last_event_id={last_id}`. The key needs the group `presence.users`.
+    """
+    check_read(request, ONLINE)
+    return await presence.astatuses(body.users)
+
+
+@router.post(
+    "/{user}/disconnect",
+    response={202: None} | ERRORS,
+    summary="End a user's streams",
+    **needs("manage"),
+)
+async def disconnect_user(request: HttpRequest, user: User) -> HttpResponse:
+    """End all streams of a user, and revoke all grants so far.
+
+    This is no ban: who is still logged in may come back. Set `is_active` to keep a
+    user out.
+    """
+    await adisconnect_user(user)
+    return _nothing(202)
+
+
+@router.delete(
+    "/{user}/groups/{group}",
+    response={204: None} | ERRORS,
+    summary="Revoke groups",
+    **needs("manage"),
+)
+async def revoke_group(
+    request: HttpRequest, user: User, group: Pattern
+) -> HttpResponse:
+    """Take groups from a user's streams, and from all grants so far."""
+    check_revoke(request, group)
+    await arevoke(user, group)
+    return _nothing(204)
+
+
+def _nothing(status: int) -> HttpResponse:
+    response = HttpResponse(status=status)
+    del response["Content-Type"]  # Ninja would have it be JSON, which it isn't
+    return response
