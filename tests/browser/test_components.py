@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from sse_components.grants import Grants
 from tests.proxies import Proxy
 from tests.servers import ROOT, Server
 
@@ -287,3 +288,37 @@ async def test_a_page_that_has_alpine_already_goes_on_with_it(
     assert await other.evaluate("window.theirs === window.Alpine")
     await system.post(NEWS, {"data": {"headline": "with theirs"}})
     await expect(other.locator("#quiet")).to_have_text("with theirs")
+
+
+# A80
+@pytest.mark.parametrize("address", ["/cached", "/fragment"])
+async def test_what_a_cache_delivers_has_nobodys_grant_and_comes_alive_by_one_refresh(
+    page: Page, other: Page, server: Server, system: System, address: str
+) -> None:
+    users = await asyncio.to_thread(server.log_in, 2)
+    for one, headers in zip((page, other), users, strict=True):
+        key = headers["Cookie"].partition("=")[2]
+        cookie = {"name": "sessionid", "value": key, "url": server.url}
+        await one.context.add_cookies([cookie])
+    await _live(page, address)
+    calls: list[str] = []
+    other.on(
+        "request", lambda it: calls.append(it.url) if it.method == "POST" else None
+    )
+    await _live(other, address)
+    theirs, own = [
+        Grants(3600).read(
+            str(await one.locator("[data-sse-scripts]").get_attribute("data-grant"))
+        )
+        for one in (page, other)
+    ]
+    assert theirs.groups == ("board.news",)
+    assert own.groups == ()
+    assert own.whose.user != theirs.whose.user
+    await expect(other.locator("#server")).to_have_text("from load")
+    for count in (1, 2):
+        await other.wait_for_timeout(500)
+        await system.post(NEWS, {"data": {"count": count}})  # which needs no refresh
+        await expect(other.locator("#count")).to_have_text(str(count), timeout=1000)
+    refreshes = [url for url in calls if url.endswith("/_refresh")]
+    assert len(refreshes) == 1

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import engines
 from django.urls import include, path
+from django.views.decorators.cache import cache_page
 from django.views.decorators.csrf import csrf_exempt
 
 from sse_components import ComponentDispatcher
@@ -55,6 +56,14 @@ urlpatterns = [
             '<script src="/alpine.js" defer></script>'
             "<script>addEventListener('alpine:init', () => theirs = Alpine)</script>"
             '{% component "live.Quiet" %}'
+        ),
+    ),
+    path("cached", cache_page(60)(_page('{% component "live.Board" %}'))),
+    path(
+        "fragment",
+        _page(
+            '{% load cache %}{% cache 60 board %}{% component "live.Board" %}'
+            "{% endcache %}"
         ),
     ),
     path("none", _page("<p>nothing live</p>")),
