@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
+import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any
@@ -300,3 +302,66 @@ def test_a_key_is_known_by_whoever_registered_for_it() -> None:
     assert groups.authenticate("key-of-test-groups") is integrator
     assert groups.authenticate("key-of-nobody") is None
     assert calls == ["key-of-test-groups", "key-of-nobody"]
+
+
+# What was rendered
+
+
+@pytest.mark.parametrize(
+    ("answer", "granted"), [(None, True), (True, True), (False, False), (0, False)]
+)
+async def test_what_was_rendered_is_granted_unless_the_project_says_no(
+    answer: object, granted: bool
+) -> None:
+    authorize = Authorize(answer)
+    deciding = policy(authorize=authorize)
+    expected = (["demo.todo.7"], []) if granted else ([], ["demo.todo.7"])
+    assert await deciding.allowed(USER, ["demo.todo.7"], rendered=True) == expected
+    assert deciding.allowed_here(USER, ["demo.todo.7"], rendered=True) == expected
+    assert authorize.asked == [(USER.user, "demo.todo.7", True)] * 2
+
+
+def test_without_the_projects_function_what_was_rendered_is_granted() -> None:
+    names = ["demo.todo.7", "auth.user.8", "näws"]
+    answer = policy().allowed_here(ANYBODY, names, rendered=True)
+    assert answer == (["demo.todo.7"], ["auth.user.8", "näws"])
+    assert policy().allowed_here(ANYBODY, ["demo.todo.7"]) == ([], ["demo.todo.7"])
+
+
+def test_in_a_request_the_project_is_asked_in_the_requests_thread() -> None:
+    threads: list[int] = []
+
+    def authorize(user: object, group: str, rendered: bool) -> None:
+        threads.append(threading.get_ident())
+
+    pool = Pool()
+    Policy(Settings(authorize=authorize), pool.run).allowed_here(USER, ["a.b"])
+    assert threads == [threading.get_ident()]
+    assert pool.ran == []
+
+
+async def authorize_later(user: object, group: str, rendered: bool) -> bool:
+    await asyncio.sleep(0)
+    if group == "demo.todo.9":
+        raise LookupError(group)
+    return group == "demo.todo.7"
+
+
+class Later:
+    """A callable that isn't a coroutine function, but returns a coroutine."""
+
+    def __call__(self, user: object, group: str, rendered: bool) -> Any:
+        return authorize_later(user, group, rendered)
+
+
+@pytest.mark.parametrize("authorize", [authorize_later, Later()])
+async def test_a_coroutine_is_waited_for_in_a_thread_and_on_a_loop(
+    authorize: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    deciding = policy(authorize=authorize)
+    names = ["demo.todo.7", "demo.todo.8", "demo.todo.9"]
+    expected = (names[:1], names[1:])
+    assert deciding.allowed_here(USER, names) == expected
+    assert await asyncio.to_thread(deciding.allowed_here, USER, names) == expected
+    assert await deciding.allowed(USER, names) == expected
+    assert len(caplog.records) == 3

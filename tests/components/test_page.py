@@ -1,14 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Iterable
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
+from pytest_django import Settings
 
 from sse_components import ComponentDispatcher, runtime
-from sse_components.components.page import Page, page_of
+from sse_components.components.page import MAX_GRANT, Page, page_of
 from sse_components.events import NOWHERE, Position, hashed
 from sse_components.grants import COOKIE, Grant, fingerprint
 from sse_components.hub import Hub
@@ -135,3 +139,53 @@ def test_reserved_groups_are_not_granted_but_those_below_the_visitors_own() -> N
 def test_a_position_is_what_it_says() -> None:
     page = Page(request_for(), "/", Position("abc", 5))
     assert granted(page).whose.position == Position("abc", 5)
+
+
+# How large a grant may be
+
+
+def page_with(names: Iterable[str]) -> Page:
+    page = page_of(request_for(user=User(pk=7)))
+    page.groups = set(names)
+    return page
+
+
+def test_two_hundred_groups_of_rows_take_less_than_three_kibibytes() -> None:
+    keys = random.Random(1).sample(range(10**9), 200)
+    page = page_with(f"shop.item.{key}" for key in keys)
+    assert len(granted(page).groups) == 200
+    assert len(page.grant()) < 3072
+
+
+def test_a_hundred_groups_of_uuids_take_less_than_four_kibibytes() -> None:
+    page = page_with(f"shop.item.{uuid4()}" for _ in range(100))
+    assert len(granted(page).groups) == 100
+    assert len(page.grant()) < 4096
+
+
+MANY = [f"shop.item.{number}" for number in range(201)]
+LONG = [f"shop.item.{uuid4()}" for _ in range(180)]
+
+
+@pytest.mark.parametrize("names", [MANY, LONG])
+def test_what_fits_into_no_grant_is_an_error_while_debugging(
+    settings: Settings, names: list[str]
+) -> None:
+    settings.DEBUG = True
+    with pytest.raises(ImproperlyConfigured, match=r"pattern, such as shop\.item\.\*"):
+        page_with(names).grant()
+
+
+@pytest.mark.parametrize("names", [MANY, LONG])
+def test_what_fits_into_no_grant_is_left_out_with_a_warning_otherwise(
+    settings: Settings, names: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DEBUG = False
+    page = page_with([*names, "shop.list.*"])
+    groups = granted(page).groups
+    assert len(page.grant()) <= MAX_GRANT
+    assert "shop.list.*" in groups
+    assert 100 < len(groups) <= 200
+    assert set(groups) < page.groups
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert "shop.item" not in caplog.text.replace("shop.item.*", "")
