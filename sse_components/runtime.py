@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from threading import RLock
 from typing import Any
 
@@ -89,6 +89,9 @@ class _Runtime:
             self.telling.add(task)
             task.add_done_callback(self.telling.discard)
 
+
+WATCHED = 4096
+"""Names of which it is remembered whether their members are to be known."""
 
 logger = logging.getLogger("sse_components.broker")
 
@@ -209,7 +212,7 @@ async def _start(runtime: _Runtime) -> Hub:
         keep_alive=settings.keep_alive_seconds,
         rotate=settings.rotate_seconds,
         lease=settings.presence_lease_seconds,
-        is_watched=lambda name: covers(settings.presence_groups, name),
+        is_watched=lru_cache(WATCHED)(partial(covers, settings.presence_groups)),
         told=runtime.tell,
     )
     await hub.start()
