@@ -26,7 +26,7 @@ from sse_components.brokers.base import (
     Transition,
 )
 from sse_components.errors import BrokerUnavailable
-from sse_components.events import NOWHERE, Position, overlaps
+from sse_components.events import NOWHERE, Position
 from sse_components.hearing import Group, Hearing
 from sse_components.node import Node
 from sse_components.patience import Patience
@@ -65,11 +65,13 @@ class Hub:
         keep_alive: float = 15,
         rotate: float = 900,
         lease: float = LEASE_SECONDS,
+        is_reserved: Callable[[str], bool] = lambda name: False,
         is_watched: Callable[[str], bool] = lambda name: False,
         told: Callable[[Sequence[Transition]], None] = lambda transitions: None,
     ) -> None:
         """`is_watched` says of which groups it is told who is in them.
 
+        `is_reserved` says which names no pattern covers.
         `told` is given those who come and go, each once in all processes together.
         """
         self._hearing = Hearing(broker, self, self._own)
@@ -79,7 +81,7 @@ class Hub:
         self._visits = Visits()
         self._recalled = asyncio.Event()
         """Set once it is known what was revoked before this process began."""
-        self.revocations = Revocations()
+        self.revocations = Revocations(is_reserved)
         self._keep_alive = keep_alive
         self._rotate = rotate
         self._subscribers: set[Subscriber] = set()
@@ -343,6 +345,7 @@ class Hub:
                 frames[names] = wire.stream_reset(present, names)
             subscriber.after = present.seq
             self._queue(subscriber, frames[names])
+        self._node.hurry()
         self.revocations.clear()
         self._recalled.clear()
         self.recall()
@@ -364,7 +367,8 @@ class Hub:
             if not revocation.pattern and not is_of_session(revocation):
                 subscriber.end(wire.stream_error("revoked", REVOKED))
             elif not revocation.pattern or any(
-                overlaps(revocation.pattern, group.name) for group in subscriber.groups
+                self.revocations.takes(revocation.pattern, group.name)
+                for group in subscriber.groups
             ):
                 subscriber.end(self.farewell("regrant"))
 

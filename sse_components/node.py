@@ -12,7 +12,13 @@ from contextlib import suppress
 from itertools import islice
 from typing import Protocol
 
-from sse_components.brokers.base import ONLINE, Broker, Report, Transition
+from sse_components.brokers.base import (
+    ONLINE,
+    Broker,
+    Report,
+    Transition,
+    check_user,
+)
 from sse_components.errors import BrokerUnavailable
 from sse_components.events import is_pattern
 
@@ -101,12 +107,18 @@ class Node:
     def _keys(
         self, user: str | None, names: Iterable[str], itself: bool
     ) -> Iterator[Key]:
+        if user is not None and not _can_be_reported(user):
+            user = None
         for name in names:
             self._changed.add(name)
             if user is not None and not is_pattern(name) and self._is_watched(name):
                 yield name, user
         if user is not None and itself:
             yield ONLINE, user
+
+    def hurry(self) -> None:
+        """Report now what there is to report, be it only that this process is alive."""
+        self._woken.set()
 
     async def report(self) -> None:
         """Report what changes, and that this process is alive; for ever."""
@@ -123,7 +135,10 @@ class Node:
                     await self._report_all()
             except BrokerUnavailable as error:
                 logger.info("Presence can't be reported: %s", error)
-                self._woken.set()
+                self.hurry()
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:
+                logger.exception("Reporting presence failed, and goes on")
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def sweep(self) -> None:
@@ -136,6 +151,8 @@ class Node:
                 self._told(gone)
             except BrokerUnavailable as error:
                 logger.info("Presence can't be swept: %s", error)
+            except Exception:
+                logger.exception("Sweeping failed, and goes on")
 
     async def withdraw(self) -> None:
         """Have all connections of this process go, who may come back elsewhere.
@@ -200,3 +217,12 @@ class Node:
         self._after = 0
         self._moved = set(self._members)
         self._changed = set(self._heard.names())
+
+
+def _can_be_reported(user: str) -> bool:
+    """Whether a user has an id that others can be told of; any other isn't counted."""
+    try:
+        check_user(user)
+    except ValueError:
+        return False
+    return True

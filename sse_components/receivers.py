@@ -28,7 +28,9 @@ def connect() -> None:
     user_logged_out.connect(_logged_out)
     pre_save.connect(_before_a_user_is_saved)
     post_save.connect(_after_a_user_was_saved)
-    post_delete.connect(_after_a_user_was_deleted, sender=get_user_model())
+    for model in apps.get_models():  # each by itself: who hears all slows all deletes
+        if issubclass(model, get_user_model()):
+            post_delete.connect(_after_a_user_was_deleted, sender=model)
     if sessions := _session_model():
         post_delete.connect(_after_a_session_was_deleted, sender=sessions)
 
@@ -65,7 +67,7 @@ def _before_a_user_is_saved(
     names -= instance.get_deferred_fields()
     if update_fields is not None:
         names &= set(update_fields)
-    if not names or instance._state.adding:
+    if not names or instance.pk is None:
         return
     rows = sender._base_manager.using(using).filter(pk=instance.pk)
     if before := rows.values(*names).first():

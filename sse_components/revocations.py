@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sse_components.brokers.base import Revocation
@@ -77,7 +77,8 @@ def merged(several: Sequence[Whose]) -> Whose:
 class Revocations:
     """Compares positions: what was granted before a revocation is revoked by it."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_reserved: Callable[[str], bool]) -> None:
+        self._is_reserved = is_reserved
         self._seqs: OrderedDict[tuple[str, str], int] = OrderedDict()
         """By subject and pattern, "" for everything; the newest comes last."""
         self._patterns: dict[str, set[str]] = {}
@@ -118,7 +119,14 @@ class Revocations:
         ]
         if not patterns:
             return []
-        return [name for name in names if any(overlaps(p, name) for p in patterns)]
+        return [name for name in names if any(self.takes(p, name) for p in patterns)]
+
+    def takes(self, pattern: str, name: str) -> bool:
+        """Whether a subscription to a name delivers anything that a pattern is about.
+
+        No pattern is about a reserved name.
+        """
+        return pattern == name if self._is_reserved(name) else overlaps(pattern, name)
 
     def _forget(self, oldest: int) -> None:
         while self._seqs:

@@ -19,7 +19,7 @@ from sse_components.brokers.memory import MemoryBroker
 from sse_components.brokers.redis import RedisBroker
 from sse_components.errors import BrokerUnavailable
 from sse_components.grants import Grants
-from sse_components.groups import Policy, covers
+from sse_components.groups import Policy, covers, is_reserved
 from sse_components.hub import Hub
 from sse_components.owed import Owed, refreshing
 from sse_components.places import Places
@@ -212,6 +212,7 @@ async def _start(runtime: _Runtime) -> Hub:
         keep_alive=settings.keep_alive_seconds,
         rotate=settings.rotate_seconds,
         lease=settings.presence_lease_seconds,
+        is_reserved=is_reserved,
         is_watched=lru_cache(WATCHED)(partial(covers, settings.presence_groups)),
         told=runtime.tell,
     )

@@ -11,8 +11,8 @@ from sse_components.events import time_of
 
 presence_changed = Signal()
 """A user has come or gone. Sent once in the cluster, in a thread that may use the
-database, by the process that found out; what a process has found when it is killed is
-lost to the signal, though not to the event.
+database, by the process that found out. What a process has found when it is killed, or
+when the broker's answer is lost, is lost to the signal, though not to the event.
 
 Arguments: `type` ("presence.online", "presence.offline", "presence.join" or
 "presence.leave"), `group`, `user` (the primary key as text), `last_seen` (a datetime,

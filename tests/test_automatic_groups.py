@@ -141,6 +141,20 @@ async def test_a_logout_ends_them(site: Server, browser: Browser) -> None:
             await stream.next(1)
 
 
+# A23
+async def test_a_logout_ends_what_the_browser_had_before_its_login_too(
+    site: Server, browser: Browser
+) -> None:
+    await browser.post(site, "visit")
+    stream = await browser.open(site, await browser.page(site, GROUP))
+    await browser.log_in(site, f"anna-{uuid4()}")
+    await browser.log_out(site)
+    last = await stream.next(1)
+    assert last.type in ("stream-error", "stream-close")
+    with pytest.raises(EOFError):
+        await stream.next(1)
+
+
 # A22
 async def test_the_session_key_is_nowhere_to_be_read(
     site: Server, browser: Browser

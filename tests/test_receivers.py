@@ -114,6 +114,13 @@ def test_a_right_is_gone_before_it_is_revoked(user: User, revoked: list[str]) ->
     assert revoked == [f"user:{user.pk}"]
 
 
+def test_a_user_that_is_made_up_to_be_saved_counts(
+    user: User, revoked: list[str]
+) -> None:
+    User(pk=user.pk, username="anna", password=user.password, is_active=False).save()
+    assert revoked == [f"user:{user.pk}"]
+
+
 def test_a_user_who_is_deleted(user: User, revoked: list[str]) -> None:
     pk = user.pk
     user.delete()

@@ -19,6 +19,10 @@ from sse_components.revocations import (
 EPOCH = "7f3a9c21"
 
 
+def is_reserved(name: str) -> bool:
+    return name == "broadcast" or name.startswith("auth.user.")
+
+
 def at(seq: int, user: str | None = "7", **more: str) -> Whose:
     return Whose(Position(EPOCH, seq), user, **more)
 
@@ -28,7 +32,7 @@ def revoked(seq: int, subject: str = "user:7", pattern: str = "") -> Revocation:
 
 
 def test_what_was_granted_before_is_revoked_and_what_comes_after_is_not() -> None:
-    revocations = Revocations()
+    revocations = Revocations(is_reserved)
     revocations.add(revoked(100))
     assert revocations.cover(at(99))
     # At the same position it was known already.
@@ -49,7 +53,7 @@ def test_what_was_granted_before_is_revoked_and_what_comes_after_is_not() -> Non
 def test_any_of_the_subjects_of_a_stream_may_be_revoked(
     subject: str, whose: Whose
 ) -> None:
-    revocations = Revocations()
+    revocations = Revocations(is_reserved)
     assert not revocations.cover(whose)
     revocations.add(revoked(2, subject))
     assert revocations.cover(whose)
@@ -57,7 +61,7 @@ def test_any_of_the_subjects_of_a_stream_may_be_revoked(
 
 
 def test_a_pattern_takes_its_groups_and_nothing_else() -> None:
-    revocations = Revocations()
+    revocations = Revocations(is_reserved)
     revocations.add(revoked(100, pattern="project.5.**"))
     names = ["project.5", "project.5.a", "project.5.*", "project.6.a", "project.*"]
     assert revocations.among(at(99), names) == ["project.5.a", "project.5.*"]
@@ -66,8 +70,19 @@ def test_a_pattern_takes_its_groups_and_nothing_else() -> None:
     assert not revocations.cover(at(1))
 
 
+# A15
+def test_no_pattern_takes_what_is_reserved() -> None:
+    revocations = Revocations(is_reserved)
+    revocations.add(revoked(100, pattern="**"))
+    revocations.add(revoked(100, pattern="auth.**"))
+    names = ["broadcast", "auth.user.7", "auth.user.7.notes", "room.a"]
+    assert revocations.among(at(99), names) == ["room.a"]
+    revocations.add(revoked(100, pattern="auth.user.7.notes"))
+    assert revocations.among(at(99), names) == ["auth.user.7.notes", "room.a"]
+
+
 def test_news_is_only_what_is_newer() -> None:
-    revocations = Revocations()
+    revocations = Revocations(is_reserved)
     assert revocations.add(revoked(100))
     assert not revocations.add(revoked(100))
     assert not revocations.add(revoked(99))
@@ -76,7 +91,7 @@ def test_news_is_only_what_is_newer() -> None:
 
 
 def test_what_no_grant_can_be_as_old_as_is_forgotten() -> None:
-    revocations = Revocations()
+    revocations = Revocations(is_reserved)
     day = MAX_GRANT_SECONDS * 1_000_000
     revocations.add(revoked(1))
     revocations.add(revoked(2, pattern="a.*"))

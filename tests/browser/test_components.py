@@ -298,8 +298,9 @@ async def test_what_a_cache_delivers_has_nobodys_grant_and_comes_alive_by_one_re
     users = await asyncio.to_thread(server.log_in, 2)
     for one, headers in zip((page, other), users, strict=True):
         key = headers["Cookie"].partition("=")[2]
-        cookie = {"name": "sessionid", "value": key, "url": server.url}
-        await one.context.add_cookies([cookie])
+        await one.context.add_cookies(
+            [{"name": "sessionid", "value": key, "url": server.url}]
+        )
     await _live(page, address)
     calls: list[str] = []
     other.on(

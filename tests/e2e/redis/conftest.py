@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,52 @@ from tests.redis_servers import NewRedisServer, RedisServer
 from tests.servers import NewServer, Server
 
 PUBLIC_GROUPS = "news.**,demo.**"
+
+
+NewPair = Callable[..., AbstractContextManager[list[Server]]]
+"""Has two servers run over a Redis; the settings are some of SSE_COMPONENTS.
+
+With a file they note in it what `presence_changed` says.
+"""
+
+
+@pytest.fixture(scope="session")
+def new_pair_of_pages(tmp_path_factory: pytest.TempPathFactory) -> NewPair:
+    """Runs the servers A and B of `pages_site`, which have one database.
+
+    What goes wrong with Redis is no error of theirs, so none may show in their logs.
+    """
+
+    @contextmanager
+    def new_pair(
+        url: str, signals: Path | None = None, **settings: object
+    ) -> Iterator[list[Server]]:
+        environment = {
+            "SSE_BROKER_URL": url,
+            "SSE_PUBLIC_GROUPS": PUBLIC_GROUPS,
+            "SETTINGS": json.dumps(settings),
+        }
+        if signals:
+            environment["SIGNALS"] = str(signals)
+        pair = []
+        for name in ("a", "b"):
+            folder = tmp_path_factory.mktemp(name)
+            environment.setdefault("DATABASE_URL", f"sqlite:///{folder / 'db.sqlite3'}")
+            application = "tests.e2e.pages_site:application"
+            pair.append(Server(folder, [], environment, application))
+        try:
+            with ThreadPoolExecutor() as threads:
+                list(threads.map(Server.start, pair))
+            yield pair
+        finally:
+            for server in pair:
+                server.close()
+        for server in pair:
+            assert "Traceback" not in server.log
+            assert "ERROR" not in server.log
+            assert "CRITICAL" not in server.log
+
+    return new_pair
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""An app with a user model of its own, for sites that have one."""
