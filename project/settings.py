@@ -44,6 +44,9 @@ SSE_COMPONENTS = {
     "PUBLIC_GROUPS": _list("SSE_PUBLIC_GROUPS", "news.*"),
     "HISTORY_SIZE": int(_number("SSE_HISTORY_SIZE", "1000")),
     "HISTORY_SECONDS": _number("SSE_HISTORY_SECONDS", "300"),
+    "PRESENCE_GROUPS": _list("SSE_PRESENCE_GROUPS", "chat.*"),
+    "PRESENCE_LEASE_SECONDS": _number("SSE_PRESENCE_LEASE_SECONDS", "15"),
+    "PRESENCE_GRACE_SECONDS": _number("SSE_PRESENCE_GRACE_SECONDS", "10"),
 }
 # What django_eventstream.send_event sends goes to our streams too.
 EVENTSTREAM_STORAGE_CLASS = "sse_components.eventstream.Storage"
@@ -90,3 +93,4 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
 USE_TZ = True
+TIME_ZONE = "UTC"  # the pages show times in the visitor's own

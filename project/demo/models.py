@@ -1,7 +1,8 @@
-"""The demo's table."""
+"""The demo's tables."""
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 
 
@@ -14,3 +15,15 @@ class BreakingNews(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class ChatMessage(models.Model):
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    text = models.CharField(max_length=500)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created", "-pk"]
+
+    def __str__(self) -> str:
+        return self.text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from project.demo import views
+from project.demo.visitors import StaffLogin
 
 urlpatterns = [
     path("", views.news, name="news"),
@@ -12,4 +14,8 @@ urlpatterns = [
     path("bare", views.bare, name="bare"),
     path("publish", views.publish, name="publish"),
     path("alert", views.alert, name="alert"),
+    path("chat", views.chat, name="chat"),
+    path("leave", LogoutView.as_view(next_page="chat"), name="leave"),
+    path("staff/", StaffLogin.as_view(), name="staff"),
+    path("staff/online", views.online, name="online"),
 ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.views.decorators.http import require_POST
 
 from project.demo.models import BreakingNews
@@ -31,6 +32,21 @@ def plain(request: HttpRequest) -> HttpResponse:
 def bare(request: HttpRequest) -> HttpResponse:
     """A page without a component, which loads no script and opens no stream."""
     return render(request, "demo/base.html")
+
+
+def chat(request: HttpRequest) -> HttpResponse:
+    """A chat, and who is in it."""
+    return render(request, "demo/chat.html")
+
+
+def online(request: HttpRequest) -> HttpResponse:
+    """Who is online, for staff."""
+    if request.user.is_staff:
+        return render(request, "demo/people.html")
+    if settings.DEBUG and not request.user.is_authenticated:
+        return redirect_to_login(request.path, resolve_url("staff"))
+    has_login = {"has_login": settings.DEBUG}
+    return render(request, "demo/forbidden.html", has_login, status=403)
 
 
 @require_POST

@@ -1,12 +1,15 @@
-"""Fills the demo's table."""
+"""Fills the demo's tables."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand
 
 from project.demo.models import BreakingNews
+from project.demo.visitors import STAFF
 
 HEADLINES = [
     "Local bakery sells out before sunrise",
@@ -16,9 +19,23 @@ HEADLINES = [
 
 
 class Command(BaseCommand):
-    help = "Fill the demo's table with headlines, once."
+    help = "Fill the demo's tables, once: headlines, and with DEBUG a user of staff."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not BreakingNews.objects.exists():
             for title in HEADLINES:
                 BreakingNews.objects.create(title=title)
+        if settings.DEBUG:
+            self._seed_staff()
+
+    def _seed_staff(self) -> None:
+        user, is_new = User.objects.get_or_create(
+            username=STAFF, defaults={"is_staff": True}
+        )
+        if is_new:
+            user.set_password(STAFF)
+            user.save()
+        if user.is_staff:
+            self.stdout.write(
+                f"Staff sees who is online: /staff/, name {STAFF}, password {STAFF}."
+            )

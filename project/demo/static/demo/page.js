@@ -1,4 +1,5 @@
-// Forms that don't leave the page, and the Copy button. What is live isn't in here.
+// Forms that don't leave the page, the Copy button, times in the visitor's own zone, and
+// a word about calls that failed. What is live isn't in here.
 for (const form of document.querySelectorAll("form.quiet")) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault()
@@ -9,8 +10,26 @@ for (const form of document.querySelectorAll("form.quiet")) {
 }
 
 const copy = document.getElementById("copy")
-copy.addEventListener("click", async () => {
+copy?.addEventListener("click", async () => {
   await navigator.clipboard.writeText(document.getElementById("curl").textContent)
   copy.textContent = "Copied"
   setTimeout(() => (copy.textContent = "Copy"), 1500)
+})
+
+// For x-text on a <time>: the time of day, and the date if that isn't today's.
+window.moment = (time) => {
+  const at = new Date(time.dateTime)
+  const isToday = at.toDateString() === new Date().toDateString()
+  const date = isToday ? {} : { month: "short", day: "numeric" }
+  return at.toLocaleString("en", { ...date, hour: "2-digit", minute: "2-digit", hour12: false })
+}
+
+const notice = document.createElement("p")
+notice.className = "notice"
+notice.role = "alert"
+document.addEventListener("sse:call-failed", ({ detail }) => {
+  if (detail.method === "_refresh" || detail.method === "count") return
+  notice.textContent = `That did not work. ${detail.detail}`
+  document.body.append(notice)
+  setTimeout(() => notice.remove(), 5000)
 })
