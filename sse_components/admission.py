@@ -85,9 +85,10 @@ async def decide(
         text = f"A stream carries at most {settings.max_groups} groups."
         raise Denied("too_many_groups", text)
     is_page = group is None and not grants
-    position = hub.position  # from before the visitor is looked up
+    position = hub.judged  # from before the visitor is looked up
     subject = await find_subject(hub, request, asked, is_page=is_page)
-    whose = _whose(request, grants, subject, position)
+    page = merged([grant.whose for grant in grants]) if grants else None
+    whose = whose_of(request, grants, subject, position)
     if whose.user is not None and not place.claim(whose.user):
         most = settings.max_streams_per_user
         logger.warning("A user has %s streams in this process, and wants more", most)
@@ -103,8 +104,8 @@ async def decide(
         most = len({*asked, *rendered, *denied})
         logger.warning("Denied %s of %s groups asked for", len(denied), most)
     automatic: list[str] = []
-    if grants and not (grants[0].bearer and whose.user is None):
-        automatic = groups.automatic_of(whose.user, whose.session)
+    if page and not (grants[0].bearer and page.user is None):
+        automatic = groups.automatic_of(page.user, page.session)
     elif is_page and isinstance(subject, Visitor):
         automatic = groups.automatic(subject)
     carried = list(dict.fromkeys([*automatic, *rendered, *allowed]))
@@ -214,18 +215,22 @@ def split(hub: Hub, grants: Iterable[Grant]) -> tuple[list[str], list[str]]:
     return list(held), [name for name in revoked if name not in held]
 
 
-def _whose(
+def whose_of(
     request: Request, grants: Sequence[Grant], subject: Subject, position: Position
 ) -> Whose:
-    """Return whose stream it is, from the oldest word on it."""
-    if grants:
-        return merged([grant.whose for grant in grants])
-    if not isinstance(subject, Visitor):
-        return Whose(position)
-    cookie = request.cookies.get(COOKIE)
-    return Whose(
-        position,
-        user=None if subject.user is None else str(subject.user.pk),
-        browser=fingerprint(cookie) if cookie else None,
-        session=hashed(subject.session_key) if subject.session_key else None,
-    )
+    """Return who a stream is for: whoever grants name, and who was looked up.
+
+    Whatever of it is revoked, the stream may have something because of it.
+    """
+    several = [grant.whose for grant in grants]
+    if isinstance(subject, Visitor) and (not grants or subject != Visitor()):
+        cookie = request.cookies.get(COOKIE)
+        key = subject.session_key
+        visitor = Whose(
+            position,
+            user=None if subject.user is None else str(subject.user.pk),
+            browser=fingerprint(cookie) if cookie else None,
+            session=hashed(key) if key else None,
+        )
+        several.append(visitor)
+    return merged(several) if several else Whose(position)

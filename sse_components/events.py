@@ -20,7 +20,7 @@ MAX_NAME = 200
 """Characters in the name of a group, a pattern, an event's type."""
 
 MAX_KEY = 100
-"""Characters in the key of a component."""
+"""Characters of a key in a name or an id."""
 
 MAX_PAYLOAD = 64 * 1024
 """Bytes of an event's payload as JSON."""
@@ -34,6 +34,7 @@ _PATTERN = re.compile(
     r"\*\*|(?:(?:[A-Za-z0-9_-]+|\*)\.)*(?:[A-Za-z0-9_-]+|\*|\*\*)",
 )
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
+_HASHED = re.compile(r"h-[A-Za-z0-9_-]{22}")
 _SENDER = re.compile(r"[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{1,64}")
 _FORGES_FIELDS = re.compile(r"[\r\n\0]")  # CWE-93: ends a line of the stream
 _RESERVED_TYPE = re.compile(r"stream-|keep-alive|component\.|presence\.")
@@ -180,15 +181,19 @@ def pattern_over(group: str) -> str | None:
 
 
 def segment(value: object) -> str:
-    """Return a primary key or a key as one segment of a name."""
+    """Return a primary key as one segment of a name.
+
+    What can't be one stands as its hash; so does what looks like the hash of another.
+    """
     text = str(value)
-    return text if _SEGMENT.fullmatch(text) else hashed(text)
+    return hashed(text) if _HASHED.fullmatch(text) else component_key(text)
 
 
 def component_key(value: object) -> str:
-    """Return a key as it stands in a component's id."""
+    """Return a key as it stands in a component's id; one that stands there stays."""
     text = str(value)
-    return segment(text) if len(text) <= MAX_KEY else hashed(text)
+    is_short = len(text) <= MAX_KEY and _SEGMENT.fullmatch(text)
+    return text if is_short else hashed(text)
 
 
 def hashed(text: str) -> str:

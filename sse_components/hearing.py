@@ -103,6 +103,9 @@ class Audience(Protocol):
     def revoke(self, revocation: Revocation) -> None:
         """Take from the subscribers what they have no right to any more."""
 
+    def doubt(self) -> None:
+        """Count on no revocation after the present position being known."""
+
     def recall(self) -> None:
         """Find out what was revoked: of that something may not have been heard."""
 
@@ -167,6 +170,7 @@ class Hearing:
                         await self._reach(position)
                         self._audience.revoke(announcement)
                     case Interruption():
+                        self._audience.doubt()  # before the position moves on
                         await self._mend_all()
                         self._audience.recall()
             self._audience.flush()

@@ -15,7 +15,6 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import Any
 
 from sse_components import wire
@@ -80,7 +79,10 @@ class Hub:
         self._broker = broker
         self._visits = Visits()
         self._recalled = asyncio.Event()
-        """Set once it is known what was revoked before this process began."""
+        """Set while it is known what was revoked."""
+        self._recalls = 0
+        self._judged = NOWHERE
+        """Where it was known last."""
         self.revocations = Revocations(is_reserved)
         self._keep_alive = keep_alive
         self._rotate = rotate
@@ -103,6 +105,20 @@ class Hub:
     def position(self) -> Position:
         """A position that is not after anything read from now on."""
         return self._hearing.position
+
+    @property
+    def is_recalled(self) -> bool:
+        """Whether it is known what was revoked."""
+        return self._recalled.is_set()
+
+    @property
+    def judged(self) -> Position:
+        """A position up to which every revocation is known, `NOWHERE` if there is none.
+
+        What is decided from now on is granted at this position: a revocation that
+        isn't known yet comes after it.
+        """
+        return self.position if self.is_recalled else self._judged
 
     @property
     def connections(self) -> int:
@@ -192,14 +208,13 @@ class Hub:
         names: Collection[str],
         cursor: Position | None,
         answer: Sequence[Frame],
-        granted: Position | None = None,
+        whose: Whose = NOBODY,
     ) -> None:
         """Answer, and bring a connection up to date with groups it hasn't yet.
 
         Without a cursor it hears what is published from now on. Ends with a keep-alive.
-        The groups were granted at a position, or now.
+        From now on the stream is also theirs whom the groups were granted to.
         """
-        position = granted or self.position
 
         async def errand() -> None:
             groups = self._hearing.hold(names)
@@ -211,12 +226,13 @@ class Hub:
             finally:
                 self._hearing.let(groups)
             # While they were on their way, no revocation could tell they were meant.
-            whose = replace(subscriber.whose, position=position)
-            if self.revocations.among(whose, names):
-                subscriber.end(self.farewell("regrant"))
+            if self.revocations.among(subscriber.whose, names):
+                self._cut_off(subscriber, self.farewell("regrant"))
 
-        if position.seq < subscriber.whose.position.seq:
-            subscriber.whose = replace(subscriber.whose, position=position)
+        if whose is not NOBODY:
+            self._visits.remove(subscriber)
+            subscriber.whose = subscriber.whose.also(whose)
+            self._visits.add(subscriber)
         await subscriber.do(errand)
 
     async def unsubscribe(
@@ -348,6 +364,7 @@ class Hub:
         self._node.hurry()
         self.revocations.clear()
         self._recalled.clear()
+        self._judged = NOWHERE
         self.recall()
 
     def lag(self) -> None:
@@ -365,15 +382,26 @@ class Hub:
             if not subscriber.whose.is_before(revocation.position):
                 continue
             if not revocation.pattern and not is_of_session(revocation):
-                subscriber.end(wire.stream_error("revoked", REVOKED))
+                self._cut_off(subscriber, wire.stream_error("revoked", REVOKED))
             elif not revocation.pattern or any(
                 self.revocations.takes(revocation.pattern, group.name)
                 for group in subscriber.groups
             ):
-                subscriber.end(self.farewell("regrant"))
+                self._cut_off(subscriber, self.farewell("regrant"))
+
+    def _cut_off(self, subscriber: Subscriber, farewell: Farewell) -> None:
+        """End a stream that is to get nothing more, however long it takes to end."""
+        self._hearing.leave(subscriber)
+        subscriber.drop()
+        subscriber.end(farewell)
+
+    def doubt(self) -> None:
+        self._judged = self.judged
+        self._recalled.clear()
 
     def recall(self) -> None:
-        self._own(self._recall())
+        self._recalls += 1
+        self._own(self._recall(self._recalls))
 
     async def recalled(self) -> None:
         """Return when it is known what was revoked; raises `BrokerUnavailable`."""
@@ -385,15 +413,13 @@ class Hub:
         except TimeoutError:
             raise BrokerUnavailable("What was revoked can't be read.") from None
 
-    async def _recall(self) -> None:
+    async def _recall(self, number: int) -> None:
         pause = RECALL_SECONDS[0]
         while True:
-            epoch = self.position.epoch
             try:
                 await self._hearing.connect()  # what is revoked from now on is heard
                 if self.position == NOWHERE:
                     await self._hearing.wait_for_another_epoch(NOWHERE.epoch)
-                    epoch = self.position.epoch
                 revocations = await self._broker.revocations()
                 break
             except BrokerUnavailable as error:
@@ -402,7 +428,7 @@ class Hub:
             pause = min(pause * 2, RECALL_SECONDS[1])
         for revocation in revocations:
             self.revoke(revocation)
-        if self.position.epoch == epoch:  # else they are read again
+        if number == self._recalls:  # else they are read again
             self._recalled.set()
 
     def _queue(self, subscriber: Subscriber, frame: Frame) -> None:

@@ -28,6 +28,9 @@ GATHER_SECONDS = 0.05
 """For who comes and goes at the same moment, to be one report."""
 REPORTED = 2000
 """Numbers in one report: the broker serves nobody else in the meantime."""
+MOST_CHANGED = 100_000
+"""Names that wait to be reported while the broker is away. It has forgotten this node
+before there are more, and is told everything anew."""
 SWEPT = 1000
 """Members in one sweep, for the same reason; there may be more to do at once."""
 SWEEP_SECONDS = (1, 2)
@@ -110,7 +113,8 @@ class Node:
         if user is not None and not _can_be_reported(user):
             user = None
         for name in names:
-            self._changed.add(name)
+            if len(self._changed) < MOST_CHANGED:
+                self._changed.add(name)
             if user is not None and not is_pattern(name) and self._is_watched(name):
                 yield name, user
         if user is not None and itself:
@@ -138,7 +142,8 @@ class Node:
                 self.hurry()
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception:
-                logger.exception("Reporting presence failed, and goes on")
+                logger.exception("A report of presence failed, and is given up")
+                self._give_up()
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def sweep(self) -> None:
@@ -190,6 +195,13 @@ class Node:
         return Report(
             self._id, self._turn, self._after, members, subscribers, self._silent
         )
+
+    def _give_up(self) -> None:
+        """Let go of what can't be reported, so that the rest can be."""
+        if report := self._unanswered:
+            self._unanswered = None
+            self._moved -= report.members.keys()
+            self._changed -= report.subscribers.keys()
 
     def _is_all_in(self, report: Report) -> bool:
         """Note what the broker knows now; what has moved meanwhile it doesn't."""

@@ -110,6 +110,8 @@ class Replay:
                 continue
             epoch = self._hearing.position.epoch
             page = await self._turn(reading)
+            if subscriber.ending:
+                return
             lost |= page.lost
             frames = [frame for frame in page.frames if not subscriber.knows(frame)]
             # Either may be the broker's present, which is not heard yet: the events up
@@ -139,6 +141,8 @@ class Replay:
         while not subscriber.ending:
             epoch = self._hearing.position.epoch
             page = await self._turn(reading)
+            if subscriber.ending:  # it may have lost the right to this page
+                return
             subscriber.note(page.lost)
             frames = [greeting(page.id)] if greeting else []
             greeting = None
@@ -149,6 +153,8 @@ class Replay:
                 self._release(subscriber, frames, reading.cursor.seq, complete)
                 return
             await self._write_page(subscriber, frames, reading, epoch)
+            if reading.cursor.epoch == self._hearing.position.epoch:
+                subscriber.sent = reading.cursor.seq
 
     async def _write_page(
         self, subscriber: Subscriber, frames: list[Frame], reading: _Reading, epoch: str

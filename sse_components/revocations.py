@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sse_components.brokers.base import Revocation
 from sse_components.events import NOWHERE, Position, overlaps
@@ -41,23 +41,34 @@ class Whose:
     user: str | None = None
     browser: str | None = None
     session: str | None = None
+    others: frozenset[str] = frozenset()
+    """What else a stream of several grants may be revoked as."""
 
     @property
-    def subjects(self) -> list[str]:
+    def subjects(self) -> frozenset[str]:
         """What revocations may call it."""
-        subjects = []
+        subjects = set(self.others)
         if self.user is not None:
-            subjects.append(user_subject(self.user))
+            subjects.add(user_subject(self.user))
         if self.browser is not None:
-            subjects.append(browser_subject(self.browser))
+            subjects.add(browser_subject(self.browser))
         if self.session is not None:
-            subjects.append(session_subject(self.session))
-        return subjects
+            subjects.add(session_subject(self.session))
+        return frozenset(subjects)
 
     def is_before(self, position: Position) -> bool:
         """Whether a revocation at a position is about what this one has."""
         mine = self.position
         return mine.epoch != position.epoch or mine.seq < position.seq
+
+    def also(self, other: Whose) -> Whose:
+        """Return the same one, which is revoked when another one is, too."""
+        own = replace(self, others=frozenset()).subjects
+        return replace(
+            self,
+            position=min(self.position, other.position, key=lambda it: it.seq),
+            others=(self.subjects | other.subjects) - own,
+        )
 
 
 NOBODY = Whose(NOWHERE)
@@ -65,13 +76,19 @@ NOBODY = Whose(NOWHERE)
 
 
 def merged(several: Sequence[Whose]) -> Whose:
-    """Return what several of one user come to: revoked as soon as one of them is."""
-    return Whose(
-        position=min((one.position for one in several), key=lambda it: it.seq),
-        user=several[0].user,
+    """Return what several come to: revoked as soon as one of them is.
+
+    The first one's user, browser and session count, where it has them.
+    """
+    first = Whose(
+        several[0].position,
+        user=next((one.user for one in several if one.user), None),
         browser=next((one.browser for one in several if one.browser), None),
         session=next((one.session for one in several if one.session), None),
     )
+    for one in several:
+        first = first.also(one)
+    return first
 
 
 class Revocations:
@@ -81,7 +98,7 @@ class Revocations:
         self._is_reserved = is_reserved
         self._seqs: OrderedDict[tuple[str, str], int] = OrderedDict()
         """By subject and pattern, "" for everything; the newest comes last."""
-        self._patterns: dict[str, set[str]] = {}
+        self._patterns: dict[str, frozenset[str]] = {}
         """Of each subject, those of which something was revoked."""
 
     def add(self, revocation: Revocation) -> bool:
@@ -93,7 +110,8 @@ class Revocations:
         self._seqs[key] = seq
         self._seqs.move_to_end(key)
         if revocation.pattern:
-            self._patterns.setdefault(revocation.subject, set()).add(revocation.pattern)
+            others = self._patterns.get(revocation.subject, frozenset())
+            self._patterns[revocation.subject] = others | {revocation.pattern}
         self._forget(seq - MAX_GRANT_SECONDS * 1_000_000)
         return True
 
@@ -111,11 +129,12 @@ class Revocations:
         """Return the names that were revoked since somebody had them."""
         if not self._patterns:
             return []
+        # A renewal asks in a thread, while the loop may be adding.
         patterns = [
             pattern
             for subject in whose.subjects
             for pattern in self._patterns.get(subject, ())
-            if self._seqs[subject, pattern] > whose.position.seq
+            if self._seqs.get((subject, pattern), -1) > whose.position.seq
         ]
         if not patterns:
             return []
@@ -135,6 +154,7 @@ class Revocations:
                 return
             del self._seqs[subject, pattern]
             if pattern:
-                self._patterns[subject].discard(pattern)
-                if not self._patterns[subject]:
+                if rest := self._patterns[subject] - {pattern}:
+                    self._patterns[subject] = rest
+                else:
                     del self._patterns[subject]

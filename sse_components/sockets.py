@@ -20,6 +20,7 @@ from sse_components.admission import (
     find_subject,
     granted,
     split,
+    whose_of,
 )
 from sse_components.body import ClientGone
 from sse_components.errors import InvalidCursor
@@ -134,7 +135,7 @@ class _Conversation:
             self._subscriber.end(ended.frame)
 
     async def _subscribe(self, said: dict[str, Any]) -> None:
-        position = self._hub.position
+        position = self._hub.judged
         grants = granted(self._hub, self._request, _texts(said, "grants"))
         if {grant.whose.user for grant in grants} - {self._opening.whose.user}:
             raise _Nonsense("The grants are another user's than the stream.")
@@ -162,10 +163,9 @@ class _Conversation:
                 fresh.append(name)
                 answer.append(wire.subscription_response(name, "subscribed"))
         self._names.update(fresh)
-        positions = [position, *(grant.whose.position for grant in grants)]
-        oldest = min(positions, key=lambda one: one.seq)
+        whose = whose_of(self._request, grants, subject, position)
         await self._hub.subscribe(
-            self._subscriber, fresh, cursor if fresh else None, answer, oldest
+            self._subscriber, fresh, cursor if fresh else None, answer, whose
         )
 
     async def _unsubscribe(self, names: Sequence[str]) -> None:

@@ -128,6 +128,11 @@ class Subscriber:
         self.size = 0
         self.after = NEVER
 
+    def drop(self) -> None:
+        """Give up on what is pending for good: it isn't to have it any more."""
+        self.pending = []
+        self.size = 0
+
     def release(self, seq: int, frames: list[Frame]) -> None:
         """Queue what brings it up to a seq, and let live events follow."""
         self.after = seq

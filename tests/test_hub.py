@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from sse_components import wire
-from sse_components.brokers.base import Announcement, Feed, Resumption
+from sse_components.brokers.base import Announcement, Feed, Interruption, Resumption
 from sse_components.brokers.memory import MemoryBroker, MemoryFeed
 from sse_components.errors import BrokerUnavailable
-from sse_components.events import Draft, Event, Position
+from sse_components.events import NOWHERE, Draft, Event, Position
 from sse_components.hearing import LINGER_SECONDS, RING_MICROSECONDS
 from sse_components.hub import GATHERED_BYTES, STUCK_SECONDS, Hub
 from sse_components.patience import MANY
 from sse_components.replay import PAGE_EVENTS
+from sse_components.revocations import Whose
 from sse_components.ring import MAX_FRAMES
 from sse_components.subscriber import MAX_PENDING, Subscriber
 from sse_components.wire import Frame
@@ -873,3 +874,155 @@ async def test_who_falls_behind_before_a_replay_goes_on_where_it_was(
     live = world.broker.put("a")
     await world.settle()
     assert _ids(transport) == _texts([*missed, *live])
+
+
+# What is revoked. Who is told of it by streams is in tests/streams/test_revocation.py.
+
+
+def _of(world: World, user: str) -> Whose:
+    return Whose(world.hub.judged, user)
+
+
+async def _open(world: World, *names: str, user: str = "7") -> Recorder:
+    await world.hub.recalled()
+    transport = Recorder()
+    await world.hub.open(transport, names, None, _greeting, _of(world, user))
+    return transport
+
+
+# The client doesn't read; it is revoked; something is published; the client reads on.
+async def test_who_reads_nothing_gets_nothing_that_came_after_the_revocation(
+    world: World,
+) -> None:
+    transport = await _open(world, "a")
+    transport.door.clear()
+    (before,) = world.broker.put("a")  # is on its way already
+    await world.settle()
+    world.broker.put("a")
+    await world.settle()
+    await world.broker.arevoke("user:7", "", 60)
+    await world.settle()
+    world.broker.put("a", 3)
+    await world.settle()
+    transport.door.set()
+    await world.settle()
+    assert _ids(transport) == [str(before)]
+    assert transport.types[-1] == "stream-error"
+    assert transport.ended
+
+
+# A first page is being read; the stream is revoked; the page is there.
+async def test_a_page_that_was_read_before_the_revocation_isnt_written_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.hub.recalled()
+    cursor = world.hub.position
+    world.broker.put("a", 3)
+    resume = world.broker.resume
+
+    async def revoked_meanwhile(*arguments: Any) -> Resumption:
+        page = await resume(*arguments)
+        await world.broker.arevoke("user:7", "a", 60)
+        await world.settle()
+        return page
+
+    monkeypatch.setattr(world.broker, "resume", revoked_meanwhile)
+    transport = Recorder()
+    whose = Whose(cursor, "7")
+    await world.hub.open(transport, ["a"], cursor, _greeting, whose)
+    assert transport.types == ["stream-close"]
+
+
+async def test_a_revocation_by_any_of_its_grants_ends_a_stream(world: World) -> None:
+    await world.hub.recalled()
+    transport = Recorder()
+    subscriber = await world.hub.open(transport, ["a"], None, _greeting)
+    whose = Whose(world.hub.judged, "7", session="h-b")
+    await world.hub.subscribe(subscriber, ["b"], None, [], whose)
+    assert subscriber.whose.user is None  # as it was counted
+    await world.broker.arevoke("session:h-b", "", 60)
+    await world.settle()
+    assert transport.types[-1] == "stream-close"
+    assert transport.ended
+
+
+# R is published; the feed was interrupted, so R isn't known; the position moves past R;
+# something is granted at that position; R is read.
+async def test_nothing_is_granted_past_what_is_known_to_be_revoked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.hub.recalled()
+    before = world.hub.judged
+    monkeypatch.setattr(world.broker.heard, "put", lambda announcement: None)
+    revoked = await world.broker.arevoke("user:7", "", 60)
+    monkeypatch.undo()
+    reading = asyncio.Event()
+    revocations = world.broker.revocations
+
+    async def slow() -> Any:
+        await reading.wait()
+        return await revocations()
+
+    monkeypatch.setattr(world.broker, "revocations", slow)
+    world.broker.heard.put(Interruption())
+    world.broker.heard.wake()
+    await world.settle()
+    assert world.hub.position.seq >= revoked.seq
+    assert world.hub.judged.seq < revoked.seq
+    assert world.hub.judged.seq >= before.seq
+    assert not world.hub.is_recalled
+    reading.set()
+    await world.hub.recalled()
+    assert world.hub.judged.seq >= revoked.seq
+    assert world.hub.revocations.cover(Whose(before, "7"))
+
+
+async def test_in_a_new_epoch_nothing_is_known_until_it_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.hub.recalled()
+    reading = asyncio.Event()
+    revocations = world.broker.revocations
+
+    async def slow() -> Any:
+        await reading.wait()
+        return await revocations()
+
+    monkeypatch.setattr(world.broker, "revocations", slow)
+    world.hub.begin(Position("another", world.hub.position.seq))
+    assert world.hub.judged == NOWHERE
+    assert not world.hub.is_recalled
+    reading.set()
+    await world.hub.recalled()
+    assert world.hub.judged == world.hub.position
+
+
+# It falls behind and is brought up to date, page by page; before the last page is
+# written it is to hear another group, which takes a while; meanwhile it falls behind
+# again.
+async def test_who_falls_behind_twice_is_not_told_anything_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport, subscriber = await world.open("a")
+    transport.door.clear()
+    size = MAX_PENDING // 5
+    positions = world.broker.put("a")
+    await world.settle()
+    positions += world.broker.put("a", 8, size)
+    await world.settle()
+    heard, subscribe = asyncio.Event(), world.broker.heard.subscribe
+
+    async def slow(names: Collection[str]) -> Position:
+        await heard.wait()
+        return await subscribe(names)
+
+    monkeypatch.setattr(world.broker.heard, "subscribe", slow)
+    asking = asyncio.create_task(world.hub.subscribe(subscriber, ["c"], None, []))
+    transport.door.set()
+    await world.settle()
+    positions += world.broker.put("a", 8, size)
+    await world.settle()
+    heard.set()
+    await asking
+    await world.settle()
+    assert _ids(transport) == _texts(positions)

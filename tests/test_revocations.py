@@ -23,8 +23,13 @@ def is_reserved(name: str) -> bool:
     return name == "broadcast" or name.startswith("auth.user.")
 
 
-def at(seq: int, user: str | None = "7", **more: str) -> Whose:
-    return Whose(Position(EPOCH, seq), user, **more)
+def at(
+    seq: int,
+    user: str | None = "7",
+    browser: str | None = None,
+    session: str | None = None,
+) -> Whose:
+    return Whose(Position(EPOCH, seq), user, browser, session)
 
 
 def revoked(seq: int, subject: str = "user:7", pattern: str = "") -> Revocation:
@@ -107,6 +112,24 @@ def test_what_no_grant_can_be_as_old_as_is_forgotten() -> None:
 def test_several_grants_of_a_stream_are_as_old_as_the_oldest() -> None:
     both = merged([at(5, browser="b"), at(3, session="s")])
     assert both == at(3, browser="b", session="s")
+
+
+def test_several_of_a_stream_are_revoked_when_one_is() -> None:
+    several = [at(5, None, session="a"), at(5, "7", session="b"), at(5, "8")]
+    whose = merged(several)
+    assert (whose.user, whose.session) == ("7", "a")
+    assert whose.subjects == {"user:7", "user:8", "session:a", "session:b"}
+    for subject in whose.subjects:
+        revocations = Revocations(is_reserved)
+        revocations.add(revoked(6, subject))
+        assert revocations.cover(whose)
+
+
+def test_a_stream_stays_its_users_and_is_revoked_as_anothers_too() -> None:
+    whose = at(5, None).also(at(3, "7", session="s"))
+    assert whose.user is None
+    assert whose.position.seq == 3
+    assert whose.subjects == {"user:7", "session:s"}
 
 
 def test_a_position_of_another_epoch_is_before_everything() -> None:
