@@ -310,3 +310,49 @@ async def test_a_revocation_that_was_not_heard_is_found(
         assert (await last(older)).data["condition"] == "revoked"
         published = await ComponentDispatcher.notify("room.b", "hello")
         assert (await newer.next()).id == str(published.position)
+
+
+# Anybody has an unbound grant; what a session has by name besides is still its user's.
+# A23
+@DATABASE
+async def test_what_is_had_by_name_beside_a_grant_is_revoked_with_its_user(
+    app: Application,
+    stream: Opener,
+    user: User,
+    session_key: str,
+    settings: Settings,
+) -> None:
+    settings.SSE_COMPONENTS = {"AUTHORIZE": lambda user, group, rendered: True}
+    for revoke in (lambda: adisconnect_user(user), lambda: arevoke(user, "room.b")):
+        target = with_grants(grant("room.a"), groups=["room.b"])
+        async with stream(app, target, cookie(session_key)) as exchange:
+            data = (await complete(exchange)).data
+            assert data["groups"] == ["broadcast", "room.a", "room.b"]
+            await revoke()
+            assert (await last(exchange)).type in ("stream-error", "stream-close")
+
+
+# A23
+@DATABASE
+async def test_what_is_subscribed_to_by_name_later_is_revoked_with_its_user(
+    app: Application, user: User, session_key: str, settings: Settings
+) -> None:
+    settings.SSE_COMPONENTS = {"AUTHORIZE": lambda user, group, rendered: True}
+    target = with_grants(grant("room.a"))
+    async with connect(app, target, cookie(session_key)) as connection:
+        await complete(connection)
+        await connection.say(type="subscribe", groups=["room.b"])
+        await connection.until("keep-alive")
+        await adisconnect_user(user)
+        assert (await last(connection)).data["condition"] == "revoked"
+
+
+# A23
+async def test_a_stream_of_several_sessions_ends_with_any_of_them(
+    app: Application, stream: Opener
+) -> None:
+    target = with_grants(bound("a", session="h-1"), bound("b", session="h-7"))
+    async with stream(app, target, BOUND) as exchange:
+        await complete(exchange)
+        await revoke_session()
+        assert (await last(exchange)).data["reason"] == "regrant"
