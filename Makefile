@@ -47,7 +47,7 @@ layers: .venv/dev
 bench: .venv/dev $(if $(filter-out 0,$(PEERS)),.venv/bench)  ## Measure the workloads; PEERS=1 also on what else is installed
 	$(BIN)/python -m tests.bench --json build/bench.json $(if $(filter-out 0,$(PEERS)),--peers)
 
-screenshot: .venv/dev system  ## The picture of the demo in the README
+screenshot: .venv/dev system  ## The pictures of the demo in the README and docs/img
 	$(BIN)/python -m tests.browser.screenshot docs/demo.png
 
 fix: .venv/dev  ## What lint can put right by itself
