@@ -323,7 +323,11 @@ async def test_what_is_had_by_name_beside_a_grant_is_revoked_with_its_user(
     settings: Settings,
 ) -> None:
     settings.SSE_COMPONENTS = {"AUTHORIZE": lambda user, group, rendered: True}
-    for revoke in (lambda: adisconnect_user(user), lambda: arevoke(user, "room.b")):
+    ways: list[Revoke] = [
+        lambda: adisconnect_user(user),
+        lambda: arevoke(user, "room.b"),
+    ]
+    for revoke in ways:
         target = with_grants(grant("room.a"), groups=["room.b"])
         async with stream(app, target, cookie(session_key)) as exchange:
             data = (await complete(exchange)).data
