@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from django.http import HttpRequest, HttpResponse
@@ -9,10 +11,11 @@ from ninja import Path, Router
 
 from sse_components import presence
 from sse_components.brokers.base import ONLINE
-from sse_components.revoking import adisconnect_user, arevoke
+from sse_components.revoking import adisconnect_user, arevoke, user_id
 
 from .access import check_read, check_revoke
 from .auth import needs
+from .problems import invalid_at
 from .schemas import (
     ERRORS,
     ERRORS_WITH_BODY,
@@ -44,7 +47,7 @@ async def user_status(request: HttpRequest, user: User) -> presence.Status:
     The key needs the group `presence.users`.
     """
     check_read(request, ONLINE)
-    return (await presence.astatuses([user])).statuses[0]
+    return (await _statuses([user])).statuses[0]
 
 
 @router.post(
@@ -60,7 +63,7 @@ async def user_statuses(request: HttpRequest, body: UsersIn) -> presence.Statuse
     `last_event_id={last_id}`. The key needs the group `presence.users`.
     """
     check_read(request, ONLINE)
-    return await presence.astatuses(body.users)
+    return await _statuses(body.users)
 
 
 @router.post(
@@ -75,7 +78,7 @@ async def disconnect_user(request: HttpRequest, user: User) -> HttpResponse:
     This is no ban: who is still logged in may come back. Set `is_active` to keep a
     user out.
     """
-    await adisconnect_user(user)
+    await adisconnect_user(_id(user))
     return _nothing(202)
 
 
@@ -90,8 +93,29 @@ async def revoke_group(
 ) -> HttpResponse:
     """Take groups from a user's streams, and from all grants so far."""
     check_revoke(request, group)
-    await arevoke(user, group)
+    await arevoke(_id(user), group)
     return _nothing(204)
+
+
+async def _statuses(users: Sequence[str]) -> presence.Statuses:
+    """Return the statuses of users, each called as it was asked for."""
+    found = await presence.astatuses(_id_or_none(user) or user for user in users)
+    pairs = zip(users, found.statuses, strict=True)
+    return replace(found, statuses=[replace(one, user=user) for user, one in pairs])
+
+
+def _id(user: str) -> str:
+    """Return a user's id as it is known; raises what the request is refused with."""
+    if id := _id_or_none(user):
+        return id
+    raise invalid_at("This can't be the primary key of a user.", "user")
+
+
+def _id_or_none(user: str) -> str | None:
+    try:
+        return user_id(user)
+    except ValueError:
+        return None
 
 
 def _nothing(status: int) -> HttpResponse:

@@ -35,7 +35,7 @@ from sse_components.errors import (
     InvalidPayload,
 )
 from sse_components.events import Draft, Position, check_group
-from sse_components.grants import COOKIE
+from sse_components.grants import COOKIE, Grant
 from sse_components.groups import Visitor, wire_name
 from sse_components.requests import UNREADABLE
 from sse_components.waiting import wait_for
@@ -113,7 +113,7 @@ class ChannelManager(DefaultChannelManager):  # type: ignore[misc]
     def can_read_channel(self, user: Any, channel: str) -> bool:
         """Whether a grant has answered that already, or else the policy says yes."""
         if isinstance(channel, _Granted):
-            return _group(channel) is not None and time.time() < channel.expires
+            return _group(channel) is not None and channel.stands
         if _group(channel) is None:
             return False
         allowed = runtime.policy().allowed
@@ -134,13 +134,24 @@ class _Granted(str):
     with the names that it was given for it. No client can give it one of this class.
     """
 
-    expires = 0
+    grant: Grant
 
     @classmethod
-    def until(cls, expires: int, name: str) -> _Granted:
+    def by(cls, grant: Grant, name: str) -> _Granted:
         granted = cls(name)
-        granted.expires = expires
+        granted.grant = grant
         return granted
+
+    @property
+    def stands(self) -> bool:
+        """Whether the grant has neither expired nor been revoked since it was read."""
+        hub = runtime.hub()
+        return (
+            hub is not None
+            and time.time() < self.grant.expires
+            and is_current(hub, self.grant.whose)
+            and self in split(hub, [self.grant])[0]
+        )
 
 
 def _granted(request: HttpRequest) -> list[_Granted]:
@@ -157,12 +168,12 @@ def _granted(request: HttpRequest) -> list[_Granted]:
     if not grants:
         return []
     hub = runtime.hub()  # only who hears the broker knows what was revoked
-    if hub is None or not all(is_current(hub, grant.whose) for grant in grants):
+    if hub is None or not hub.is_recalled:
+        raise EventPermissionError("What was revoked is not known here.")
+    if not all(is_current(hub, grant.whose) for grant in grants):
         raise EventPermissionError("The grant is no longer valid.")
     return [
-        _Granted.until(grant.expires, name)
-        for grant in grants
-        for name in split(hub, [grant])[0]
+        _Granted.by(grant, name) for grant in grants for name in split(hub, [grant])[0]
     ]
 
 

@@ -30,6 +30,8 @@ class Grant:
     """
 
     groups: tuple[str, ...]
+    asked: tuple[str, ...]
+    """Those of the groups that were decided as asked for by name, not as rendered."""
     whose: Whose
     """With the position from before what was rendered was read."""
     bearer: bool
@@ -60,19 +62,22 @@ class Grants:
         groups: Iterable[str],
         whose: Whose,
         *,
+        asked: Iterable[str] = (),
         seconds: float | None = None,
         issued: int | None = None,
         bearer: bool = False,
     ) -> tuple[str, int]:
         """Return a grant as text, fit for a URL, and when it expires.
 
-        It lives as long as the grants of pages do, unless `seconds` says otherwise.
-        `issued` is for one that stands in for an older one.
+        Of the groups those in `asked` are decided as asked for by name when it is
+        renewed. It lives as long as the grants of pages do, unless `seconds` says
+        otherwise. `issued` is for one that stands in for an older one.
         """
+        names = set(groups)
         now = int(self._clock())
         expires = int(now + (self._seconds if seconds is None else seconds))
-        content = {
-            "g": sorted(set(groups)),
+        content: dict[str, object] = {
+            "g": sorted(names),
             "u": whose.user,
             "s": whose.session,
             "b": whose.browser,
@@ -81,6 +86,8 @@ class Grants:
             "e": expires,
             "k": int(bearer),
         }
+        if marked := sorted(names.intersection(asked)):
+            content["a"] = marked
         return _signer().sign_object(content, compress=True), expires
 
     def read(self, text: str, *, expired: bool = False) -> Grant:
@@ -98,6 +105,7 @@ class Grants:
             )
             grant = Grant(
                 groups=tuple(content["g"]),
+                asked=tuple(content.get("a", ())),
                 whose=whose,
                 bearer=bool(content["k"]),
                 issued=content["i"],

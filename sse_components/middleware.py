@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeGuard
 
@@ -36,13 +36,17 @@ def SSEComponentsMiddleware(get_response: Handler) -> Handler:  # noqa: N802  # 
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        page_of(request)  # now, before anything is read for the page
-        with _sender(request):
-            response = get_response(request)
+        page = page_of(request)  # now, before anything is read for the page
+        with revoking.noted() as revoked:
+            try:
+                with _sender(request):
+                    response = get_response(request)
+            finally:  # a view that failed, or was cancelled, may have logged out too
+                if page.left:
+                    _revoke(page.left, revoked)
         if _concerns(request, response):
             _finish(request, response)
-        if left := page_of(request).left:
-            _take_leave(left, response)
+        _set_cookie(page, response)
         return response
 
     return middleware
@@ -83,29 +87,33 @@ def _finish(request: HttpRequest, response: HttpResponseBase) -> None:
         response.content = b"".join([before, script, *after])
         if "Content-Length" in response:
             response["Content-Length"] = str(len(response.content))
-    if page.cookie is not None:
-        response.set_cookie(
-            grants.COOKIE,
-            page.cookie,
-            max_age=365 * 24 * 3600,
-            domain=settings.SESSION_COOKIE_DOMAIN,
-            secure=settings.SESSION_COOKIE_SECURE,
-            httponly=True,
-            samesite="Lax",
-        )
     if is_live and page.is_personal:
         patch_cache_control(response, private=True)
         patch_vary_headers(response, ["Cookie"])
 
 
-def _take_leave(left: Left, response: HttpResponseBase) -> None:
+def _set_cookie(page: Page, response: HttpResponseBase) -> None:
+    """Give a browser the cookie of its grants, or take that of those it had."""
+    domain = settings.SESSION_COOKIE_DOMAIN
+    if page.cookie is not None:  # of a renewal too, which renders nothing
+        response.set_cookie(
+            grants.COOKIE,
+            page.cookie,
+            max_age=365 * 24 * 3600,
+            domain=domain,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+    elif page.left and page.left.cookie and grants.COOKIE not in response.cookies:
+        response.delete_cookie(grants.COOKIE, domain=domain, samesite="Lax")
+
+
+def _revoke(left: Left, revoked: Container[str]) -> None:
     """Revoke what a browser had before its visitor logged out."""
     if left.cookie:
         revoking.revoke_browser(grants.fingerprint(left.cookie))
-        if grants.COOKIE not in response.cookies:  # a page may have set a new one
-            domain = settings.SESSION_COOKIE_DOMAIN
-            response.delete_cookie(grants.COOKIE, domain=domain, samesite="Lax")
-    if left.session_key:
+    if left.session_key and left.session_key not in revoked:
         revoking.revoke_session(left.session_key)
 
 

@@ -61,10 +61,14 @@ class Owed(Generic[T]):
         repay: Callable[[Sequence[T]], object],
         what: str = "refreshes",
         pause: Callable[[Event, float], object] = Event.wait,
+        *,
+        batch: int = BATCH,
     ) -> None:
+        """`batch` is how many are repaid together, and again together if that fails."""
         self._repay = repay
         self._what = what
         self._pause = pause
+        self._batch = batch
         self._lock = Lock()
         self._owed: dict[T, None] = {}
         """A set that knows what has waited longest."""
@@ -89,9 +93,10 @@ class Owed(Generic[T]):
                 self._thread.start()
 
     def close(self) -> None:
-        """Let go of what is owed; the thread ends soon."""
+        """Let go of what is owed, which is logged; the thread ends soon."""
         with self._lock:
             self._closed.set()
+            self._give_up(len(self._owed))
             self._owed.clear()
 
     def _run(self) -> None:
@@ -120,16 +125,22 @@ class Owed(Generic[T]):
         # Before they are repaid: what is owed in the meantime is owed again, since
         # the reason for it may be newer.
         with self._lock:
-            items = list(islice(self._owed, BATCH))
+            items = list(islice(self._owed, self._batch))
             for item in items:
                 del self._owed[item]
             return items
 
-    def _put_back(self, items: Iterable[T]) -> None:
+    def _put_back(self, items: Sequence[T]) -> None:
         with self._lock:
-            if not self._closed.is_set():
+            if self._closed.is_set():
+                self._give_up(len(items))
+            else:
                 self._owed = dict.fromkeys(items) | self._owed
                 self._drop_oldest()
+
+    def _give_up(self, number: int) -> None:
+        if number:
+            logger.error("Gave up %s %s that were owed", number, self._what)
 
     def _drop_oldest(self) -> None:
         excess = len(self._owed) - MAX_OWED

@@ -20,6 +20,7 @@ from django.utils import timezone
 from sse_components import revoking
 from sse_components.components.page import page_of
 
+_ROWS_ONLY = "django.contrib.sessions.backends.db"
 _RIGHTS = {"is_active", "password"}
 
 
@@ -46,8 +47,8 @@ def _session_model() -> type[Model] | None:
     return get_model_class() if get_model_class else None
 
 
-def _logged_out(*, request: HttpRequest | None, **kwargs: Any) -> None:
-    if request is not None:
+def _logged_out(*, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
+    if request is not None and user is not None:  # else nobody was logged in
         page_of(request).log_out()
 
 
@@ -92,7 +93,10 @@ def _after_a_user_was_deleted(*, instance: Any, using: str, **kwargs: Any) -> No
 
 def _after_a_session_was_deleted(*, instance: Any, using: str, **kwargs: Any) -> None:
     if instance.expire_date > timezone.now():  # clearing old ones is no news
-        _once_committed(using, partial(revoking.revoke_session, instance.session_key))
+        # `cached_db` deletes its copy later, and a renewal would find that one alive.
+        is_gone = settings.SESSION_ENGINE == _ROWS_ONLY
+        revoke = partial(revoking.revoke_session, instance.session_key, is_gone=is_gone)
+        _once_committed(using, revoke)
 
 
 def _once_committed(using: str, action: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,6 +14,7 @@ from sse_components import admission, runtime
 from sse_components.components.page import page_of
 from sse_components.errors import GrantInvalid
 from sse_components.grants import COOKIE, Grant
+from sse_components.groups import Visitor
 from sse_components.hub import Hub
 from sse_components.posts import Refused, answer, body_of, posted
 from sse_components.revocations import Whose
@@ -21,6 +23,8 @@ RENEWED_SECONDS: Final = 12 * 3600
 """How long what rendering has decided is renewed; after that it is rendered again."""
 MOST: Final = 100
 """Grants that are merged at a time."""
+MAX_GRANT: Final = 6000
+"""Characters: it is in an address, and servers take 8 KiB."""
 
 logger = logging.getLogger("sse_components.grants")
 
@@ -28,27 +32,27 @@ logger = logging.getLogger("sse_components.grants")
 @posted
 def renew(request: HttpRequest) -> HttpResponse:
     """Answer one grant in place of some, less what isn't allowed any more."""
-    hub = runtime.hub()
-    if hub is None:
-        raise Refused(503, "unavailable", "This process serves no streams.")
+    hub = _hub()
     page = page_of(request)  # with the position from before the visitor was looked up
     grants = _read(body_of(request).get("grants"))
     user = page.visitor.user
+    if not getattr(user, "is_active", True):  # some backends don't look at it
+        raise Refused(403, "forbidden", "The user is not active.")
     for grant in grants:
         _check(hub, grant, request.COOKIES.get(COOKIE), user and str(user.pk))
-    names, revoked = admission.split(hub, grants)
-    names, denied = runtime.policy().allowed_here(page.visitor, names, rendered=True)
-    if revoked or denied:
-        logger.info("Renewed without %s groups", len(revoked) + len(denied))
+    rendered, asked = _decided(hub, page.visitor, grants)
     most = runtime.settings().max_groups
-    if len(names) > most:
+    if len(rendered) + len(asked) > most:
         raise Refused(403, "size", f"A stream carries at most {most} groups.")
     bound = any(grant.whose.browser is not None for grant in grants)
     text, expires = runtime.grants().issue(
-        names,
+        [*rendered, *asked],
         page.whose(bound=bound or page.is_personal),
+        asked=asked,
         issued=min(grant.issued for grant in grants),
     )
+    if len(text) > MAX_GRANT:
+        raise Refused(403, "size", f"A grant has at most {MAX_GRANT} characters.")
     return answer(
         {
             "grant": text,
@@ -58,6 +62,15 @@ def renew(request: HttpRequest) -> HttpResponse:
     )
 
 
+def _hub() -> Hub:
+    hub = runtime.hub()
+    if hub is None:
+        raise Refused(503, "unavailable", "This process serves no streams.")
+    if not hub.is_recalled:
+        raise Refused(503, "unavailable", "What was revoked is not known yet.")
+    return hub
+
+
 def _read(texts: object) -> list[Grant]:
     if not isinstance(texts, list) or not 0 < len(texts) <= MOST:
         raise Refused(400, "body", f"grants is a list of 1 to {MOST} texts.")
@@ -65,6 +78,27 @@ def _read(texts: object) -> list[Grant]:
         return [runtime.grants().read(str(text), expired=True) for text in texts]
     except GrantInvalid as error:
         raise Refused(403, "forbidden", str(error)) from None
+
+
+def _decided(
+    hub: Hub, visitor: Visitor, grants: Sequence[Grant]
+) -> tuple[list[str], list[str]]:
+    """Return what is granted again as rendered, and what as asked for by name."""
+    names, revoked = admission.split(hub, grants)
+    rendered = {
+        name
+        for grant in grants
+        for name in admission.split(hub, [grant])[0]
+        if name not in grant.asked
+    }
+    allowed = runtime.policy().allowed_here
+    ours, denied = allowed(
+        visitor, [name for name in names if name in rendered], rendered=True
+    )
+    theirs, refused = allowed(visitor, [name for name in names if name not in rendered])
+    if lost := len(revoked) + len(denied) + len(refused):
+        logger.info("Renewed without %s groups", lost)
+    return ours, theirs
 
 
 def _check(hub: Hub, grant: Grant, cookie: str | None, user: str | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from threading import RLock
 from typing import Any
@@ -25,6 +25,7 @@ from sse_components.owed import Owed, refreshing
 from sse_components.places import Places
 from sse_components.pool import Pool
 from sse_components.signals import presence_changed, send_presence_changed
+from sse_components.telling import Telling
 
 
 @dataclass
@@ -36,7 +37,6 @@ class _Runtime:
     starting: asyncio.Task[Hub] | None = None
     loop: asyncio.AbstractEventLoop | None = None
     """Where the hub lives."""
-    telling: set[asyncio.Future[None]] = field(default_factory=set)
 
     @cached_property
     def broker(self) -> Broker:
@@ -58,12 +58,12 @@ class _Runtime:
         return Owed(refreshing(self.broker.publish))
 
     @cached_property
-    def owed_revocations(self) -> Owed[tuple[str, float]]:
-        def revoke(owed: Sequence[tuple[str, float]]) -> None:
-            for subject, seconds in owed:
-                self.broker.revoke(subject, "", seconds)
+    def owed_revocations(self) -> Owed[tuple[str, str, float]]:
+        def revoke(owed: Sequence[tuple[str, str, float]]) -> None:
+            for subject, pattern, seconds in owed:
+                self.broker.revoke(subject, pattern, seconds)
 
-        return Owed(revoke, "revocations")
+        return Owed(revoke, "revocations", batch=1)  # what is done isn't done again
 
     @cached_property
     def places(self) -> Places:
@@ -81,13 +81,14 @@ class _Runtime:
     def policy(self) -> Policy:
         return Policy(self.settings, self.pool.run)
 
+    @cached_property
+    def telling(self) -> Telling[Transition]:
+        return Telling(send_presence_changed)
+
     def tell(self, transitions: Sequence[Transition]) -> None:
         """Send the signal of who came and went, where receivers may block."""
         if transitions and presence_changed.has_listeners():
-            telling = self.pool.run(send_presence_changed, transitions)
-            task = asyncio.ensure_future(telling)
-            self.telling.add(task)
-            task.add_done_callback(self.telling.discard)
+            self.telling.put(transitions)
 
 
 WATCHED = 4096
@@ -136,12 +137,12 @@ def owe(groups: Iterable[str]) -> None:
             runtime.owed.owe(groups)
 
 
-def owe_revocation(subject: str, seconds: float) -> None:
-    """Revoke all that a subject was granted once the broker is back."""
+def owe_revocation(subject: str, pattern: str, seconds: float) -> None:
+    """Revoke what a subject was granted once the broker is back; all for ""."""
     with _lock:
         runtime = _runtime()
         if runtime.settings.broker_url != conf.EMBEDDED:
-            runtime.owed_revocations.owe([(subject, seconds)])
+            runtime.owed_revocations.owe([(subject, pattern, seconds)])
 
 
 def policy() -> Policy:
@@ -245,7 +246,7 @@ def _forget() -> _Runtime | None:
     global _current
     with _lock:
         runtime, _current = _current, None
-    for name in ("owed", "owed_revocations"):
+    for name in ("owed", "owed_revocations", "telling"):
         if runtime and name in vars(runtime):
             getattr(runtime, name).close()
     return runtime

@@ -10,9 +10,11 @@ from sse_components.brokers.base import Transition
 from sse_components.events import time_of
 
 presence_changed = Signal()
-"""A user has come or gone. Sent once in the cluster, in a thread that may use the
-database, by the process that found out. What a process has found when it is killed, or
-when the broker's answer is lost, is lost to the signal, though not to the event.
+"""A user has come or gone. Sent once in the cluster, by the process that found out: in
+a thread that may use the database, one after the other, in the order in which the
+process has heard of them. What a process has found when it ends, or when the broker's
+answer is lost, is lost to the signal, though not to the event; so is what comes when
+10,000 wait for a slow receiver.
 
 Arguments: `type` ("presence.online", "presence.offline", "presence.join" or
 "presence.leave"), `group`, `user` (the primary key as text), `last_seen` (a datetime,

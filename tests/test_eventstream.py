@@ -40,6 +40,7 @@ from sse_components.events import MAX_SEQ, Event, Position
 from sse_components.eventstream import ChannelManager, Storage
 from sse_components.grants import COOKIE, fingerprint
 from sse_components.groups import session_group, user_group
+from sse_components.hub import Hub
 from sse_components.requests import UNREADABLE
 from sse_components.revocations import Whose
 from tests.redis_servers import NewRedisServer, RedisServer
@@ -337,10 +338,11 @@ def grant(groups: list[str], user: str | None = None, browser: str = "me") -> st
 
 
 @pytest.fixture
-async def hub() -> AsyncIterator[None]:
+async def hub() -> AsyncIterator[Hub]:
     """Grants are read where there is a hub, which knows what was revoked."""
-    await runtime.start()
-    yield
+    hub = await runtime.start()
+    await hub.recalled()
+    yield hub
     await runtime.stop()
 
 
@@ -353,7 +355,7 @@ def channels_of(*grants: str, cookie: str = "me", **query: Any) -> set[str]:
 
 
 # A68
-async def test_the_groups_of_grants_may_be_read_until_they_expire(hub: None) -> None:
+async def test_the_groups_of_grants_may_be_read_until_they_expire(hub: Hub) -> None:
     manager = ChannelManager()
     names = channels_of(grant(["demo.todo.7", "a"]), grant(["b"]), channel=["b", "c"])
     assert names == {"demo.todo.7", "a", "b", "c"}
@@ -361,11 +363,42 @@ async def test_the_groups_of_grants_may_be_read_until_they_expire(hub: None) -> 
     assert readable == {"demo.todo.7", "a", "b"}
     kept = copy.deepcopy(dict.fromkeys(readable, 1))
     assert all(manager.can_read_channel(None, name) for name in kept)
-    expired = eventstream._Granted.until(1, "a")
-    assert not manager.can_read_channel(None, expired)
+    whose = Whose(here())
+    text, _ = runtime.grants().issue(["a"], whose, seconds=-1)
+    expired = runtime.grants().read(text, expired=True)
+    name = eventstream._Granted.by(expired, "a")
+    assert not manager.can_read_channel(None, name)
 
 
-async def test_a_pattern_is_denied_though_it_was_granted(hub: None) -> None:
+# The view begins to listen; the user is revoked; the history is read again.
+@pytest.mark.parametrize(
+    ("pattern", "left"), [("", set()), ("a", {"b"}), ("c.**", {"a", "b"})]
+)
+async def test_the_groups_of_a_grant_that_is_revoked_may_be_read_no_more(
+    hub: Hub, pattern: str, left: set[str]
+) -> None:
+    names = channels_of(grant(["a", "b"], user="7"))
+    await runtime.broker().arevoke("user:7", pattern, 60)
+    await hub._hearing.wait_until(here())
+    manager = ChannelManager()
+    assert {name for name in names if manager.can_read_channel(None, name)} == left
+
+
+async def test_a_process_that_stops_to_serve_lets_no_grant_be_read(hub: Hub) -> None:
+    names = channels_of(grant(["a"]))
+    await runtime.stop()
+    assert not ChannelManager().can_read_channel(None, *names)
+
+
+async def test_a_grant_is_refused_while_it_isnt_known_what_was_revoked(
+    hub: Hub,
+) -> None:
+    hub.doubt()
+    with pytest.raises(EventPermissionError, match="not known"):
+        channels_of(grant(["a"]))
+
+
+async def test_a_pattern_is_denied_though_it_was_granted(hub: Hub) -> None:
     (name,) = channels_of(grant(["demo.todo.*"]))
     assert not ChannelManager().can_read_channel(None, name)
 

@@ -47,6 +47,7 @@ def test_a_grant_comes_back_as_it_was_issued(grants: Grants) -> None:
     assert expires == int(NOW + 3600)
     assert grants.read(text) == Grant(
         groups=("news.a", "news.b"),
+        asked=(),
         whose=whose,
         bearer=True,
         issued=5,
@@ -60,6 +61,14 @@ def test_a_grant_may_be_nobodys_and_for_nothing(grants: Grants) -> None:
     assert grant.whose == Whose(POSITION)
     assert not grant.bearer
     assert grant.issued == int(NOW)
+
+
+def test_a_grant_tells_what_was_asked_for_by_name(grants: Grants) -> None:
+    text, _ = grants.issue(["a", "c", "b"], Whose(POSITION), asked={"c", "b", "other"})
+    assert grants.read(text).groups == ("a", "b", "c")
+    assert grants.read(text).asked == ("b", "c")
+    assert SIGNER.unsign_object(text)["a"] == ["b", "c"]
+    assert "a" not in SIGNER.unsign_object(text_of(grants, "news.a"))
 
 
 def test_a_grant_fits_into_an_address(grants: Grants) -> None:

@@ -26,7 +26,8 @@ from django.urls import include, path
 from pytest_django import Settings
 
 from sse_components import ReactiveComponent, operations, public, runtime
-from sse_components.grants import COOKIE, Grant
+from sse_components.components.page import page_of
+from sse_components.grants import COOKIE, Grant, fingerprint
 from sse_components.hub import Hub
 from sse_components.middleware import SSEComponentsMiddleware
 from sse_components.revocations import Whose
@@ -174,7 +175,9 @@ def user(client: Client) -> User:
 
 @pytest.fixture
 async def hub() -> AsyncIterator[Hub]:
-    yield await runtime.start()
+    hub = await runtime.start()
+    await hub.recalled()
+    yield hub
     await runtime.stop()
 
 
@@ -393,6 +396,17 @@ def test_a_page_without_components_is_nobodys(
     response = client.get(address)
     assert COOKIE not in response.cookies
     assert "Cache-Control" not in response
+
+
+def test_a_grant_that_is_bound_to_a_new_cookie_comes_with_it_on_any_response() -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        page = page_of(request)
+        return JsonResponse({"grant": page.whose(bound=True).browser})
+
+    response = SSEComponentsMiddleware(view)(RequestFactory().get("/"))
+    assert isinstance(response, HttpResponse)
+    cookie = response.cookies[COOKIE].value
+    assert json.loads(response.content) == {"grant": fingerprint(cookie)}
 
 
 async def test_an_async_server_knows_the_visitor_too() -> None:

@@ -223,6 +223,23 @@ def test_many_refreshes_are_published_in_batches_and_without_a_pause(
     assert len(pauses.seconds) == 1
 
 
+# One is repaid; the broker goes away; the next fails, and is tried again.
+def test_what_is_repaid_one_by_one_is_not_repeated_for_another(
+    pauses: Pauses,
+) -> None:
+    calls: list[list[str]] = []
+
+    def revoke(subjects: Sequence[str]) -> None:
+        calls.append([*subjects])
+        if len(calls) == 2:
+            raise BrokerUnavailable("It is away.")
+
+    Owed(revoke, "revocations", pauses, batch=1).owe(["a", "b", "c"])
+    pauses.end_all()
+    assert all_end()
+    assert calls == [["a"], ["b"], ["b"], ["c"]]
+
+
 def test_what_could_not_be_published_comes_before_what_was_owed_later(
     pauses: Pauses,
 ) -> None:
@@ -281,7 +298,31 @@ def test_closing_ends_the_thread_in_its_pause_and_publishes_nothing() -> None:
     assert broker.calls == []
 
 
-def test_closing_while_the_broker_is_asked_ends_the_thread(pauses: Pauses) -> None:
+def test_what_is_given_up_at_the_end_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    owed: Owed[str] = Owed(
+        lambda items: None, "revocations", lambda closed, seconds: closed.wait()
+    )
+    owed.owe(["a", "b"])
+    owed.close()
+    owed.close()
+    assert all_end()
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert "2 revocations" in record.getMessage()
+
+
+def test_who_owes_nothing_at_the_end_logs_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    Owed(refreshing(Away().publish)).close()
+    assert not caplog.records
+
+
+def test_closing_while_the_broker_is_asked_ends_the_thread(
+    pauses: Pauses, caplog: pytest.LogCaptureFixture
+) -> None:
     broker = Away(calls=1)
     owed = Owed(refreshing(broker.publish), pause=pauses)
     broker.meanwhile = owed.close
@@ -289,6 +330,7 @@ def test_closing_while_the_broker_is_asked_ends_the_thread(pauses: Pauses) -> No
     pauses.end_all()
     assert all_end()
     assert broker.calls == [["news"]]
+    assert "1 refreshes" in caplog.text
 
 
 def test_after_closing_nothing_is_owed_any_more(pauses: Pauses) -> None:

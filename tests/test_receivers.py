@@ -1,36 +1,64 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth import alogout, logout
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.test import Client
+from django.http.response import HttpResponseBase
+from django.test import Client, RequestFactory
 from django.urls import include, path
 from django.utils import timezone
+from pytest_django import Settings
 
 from sse_components import revoking
 from sse_components.events import hashed
 from sse_components.grants import COOKIE, fingerprint
+from sse_components.middleware import SSEComponentsMiddleware
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 
 
 def log_out(request: HttpRequest) -> HttpResponse:
-    from django.contrib.auth import logout
-
     logout(request)
+    return HttpResponse()
+
+
+def log_out_twice(request: HttpRequest) -> HttpResponse:
+    log_out(request)
+    return log_out(request)
+
+
+def log_out_inside(request: HttpRequest) -> HttpResponse:
+    with transaction.atomic():
+        return log_out(request)
+
+
+def log_out_and_fail(request: HttpRequest) -> HttpResponse:
+    log_out(request)
+    raise LookupError("a bug in a view")
+
+
+async def alog_out(request: HttpRequest) -> HttpResponse:
+    await alogout(request)
     return HttpResponse()
 
 
 urlpatterns = [
     path("", include("sse_components.urls")),
     path("logout/", log_out),
+    path("twice/", log_out_twice),
+    path("inside/", log_out_inside),
+    path("fails/", log_out_and_fail),
+    path("alogout/", alog_out),
 ]
 
 
@@ -39,7 +67,9 @@ def revoked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """What is revoked, in order."""
     subjects: list[str] = []
     monkeypatch.setattr(
-        revoking, "_revoke_or_owe", lambda subject, seconds: subjects.append(subject)
+        revoking,
+        "_revoke_or_owe",
+        lambda subject, pattern, seconds: subjects.append(subject),
     )
     yield subjects
 
@@ -174,3 +204,81 @@ def test_a_logout_revokes_the_browser_when_the_session_is_gone(
 
 def test_who_has_no_cookie_is_given_none_at_a_logout(client: Client) -> None:
     assert COOKIE not in client.get("/logout/").cookies
+
+
+# Somebody who isn't logged in posts to the logout, again and again.
+def test_who_is_not_logged_in_revokes_nothing_by_logging_out(
+    client: Client, revoked: list[str]
+) -> None:
+    client.cookies[COOKIE] = "of-this-browser"
+    response = client.get("/logout/")
+    assert revoked == []
+    assert COOKIE not in response.cookies
+
+
+# A23
+@pytest.mark.parametrize(
+    "address", ["/logout/", "/twice/", "/inside/", "/alogout/", "/fails/"]
+)
+def test_a_logout_revokes_each_once_however_its_view_ends(
+    client: Client, user: User, revoked: list[str], address: str
+) -> None:
+    subjects = logged_in(client, user, revoked)
+    client.raise_request_exception = False
+    client.get(address)
+    assert sorted(revoked) == subjects
+
+
+# The row is deleted, and revoked; a renewal finds the copy in the cache; it is deleted.
+def test_a_session_with_a_copy_in_the_cache_is_revoked_when_that_is_gone_too(
+    client: Client, user: User, revoked: list[str], settings: Settings
+) -> None:
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+    browser, session = logged_in(client, user, revoked)
+    client.get("/logout/")
+    assert revoked == [session, browser, session]
+
+
+# View: logs out, and waits. Server: the browser has gone, so the view is cancelled.
+async def test_a_logout_whose_view_is_cancelled_revokes(
+    client: Client, user: User, revoked: list[str]
+) -> None:
+    subjects = await sync_to_async(logged_in)(client, user, revoked)
+    has_logged_out, has_ended = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def auser() -> User:
+        return user
+
+    async def view(request: HttpRequest) -> HttpResponse:
+        await alogout(request)
+        has_logged_out.set()
+        await asyncio.Event().wait()
+        raise AssertionError("It waits for ever")
+
+    def serve() -> HttpResponseBase:
+        request = RequestFactory().get("/")
+        request.COOKIES[COOKIE] = "of-this-browser"
+        request.auser = auser
+        request.session = client.session
+        try:
+            return SSEComponentsMiddleware(async_to_sync(view))(request)
+        finally:
+            loop.call_soon_threadsafe(has_ended.set)
+
+    serving = asyncio.create_task(sync_to_async(serve)())
+    await has_logged_out.wait()
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    await has_ended.wait()  # nobody waits for the thread
+    assert sorted(revoked) == subjects
+
+
+def logged_in(client: Client, user: User, revoked: list[str]) -> list[str]:
+    """Return what a logout revokes."""
+    client.force_login(user)
+    client.cookies[COOKIE] = "of-this-browser"
+    revoked.clear()  # of the login, which has changed the session's key
+    browser = fingerprint("of-this-browser")
+    return [f"browser:{browser}", f"session:{hashed(str(client.session.session_key))}"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
-from django.test import AsyncClient
+from django.test import AsyncClient, override_settings
 from django.urls import include, path
 from pytest_django import Settings
 
@@ -16,7 +17,7 @@ from sse_components import arevoke, runtime
 from sse_components.events import Position, hashed
 from sse_components.grants import COOKIE, Grant, fingerprint
 from sse_components.hub import Hub
-from sse_components.renewal import MOST, RENEWED_SECONDS
+from sse_components.renewal import MAX_GRANT, MOST, RENEWED_SECONDS
 from sse_components.revocations import Whose, browser_subject
 from tests.streams.asking import here
 
@@ -29,8 +30,14 @@ BROWSER = "of-this-browser"
 
 @pytest.fixture(autouse=True)
 async def hub() -> AsyncIterator[Hub]:
-    yield await runtime.start()
+    yield await started()
     await runtime.stop()
+
+
+async def started() -> Hub:
+    hub = await runtime.start()
+    await hub.recalled()
+    return hub
 
 
 @pytest.fixture
@@ -160,6 +167,20 @@ async def test_who_has_lost_the_right_doesnt_renew(
 
 
 # A23
+@override_settings(
+    AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.AllowAllUsersModelBackend"]
+)
+async def test_who_is_not_active_renews_nothing_whatever_the_backend_says(
+    async_client: AsyncClient, user: User
+) -> None:
+    await sync_to_async(async_client.force_login)(user)
+    old = grant("room.a")
+    await renewed(async_client, old)
+    await User.objects.filter(pk=user.pk).aupdate(is_active=False)
+    assert await refused(async_client, old) == (403, "forbidden")
+
+
+# A23
 async def test_the_grants_of_a_browser_that_was_logged_out_of_are_over(
     async_client: AsyncClient, user: User
 ) -> None:
@@ -198,10 +219,48 @@ async def test_the_policy_has_the_last_word(
 
     await runtime.stop()
     settings.SSE_COMPONENTS = {"AUTHORIZE": authorize}
-    await runtime.start()
+    await started()
     new = await renewed(async_client, grant("room.a", "room.b", "room.c"))
     assert new.groups == ("room.a", "room.c")
     assert asked == [(user.pk, name, True) for name in ("room.a", "room.b", "room.c")]
+
+
+# A56
+async def test_what_the_browser_asked_for_is_decided_as_asked_for_by_name(
+    async_client: AsyncClient, user: User, settings: Settings
+) -> None:
+    decided = []
+
+    def authorize(user: User, group: str, rendered: bool) -> bool | None:
+        decided.append((group, rendered))
+        return group == "room.asked" or None
+
+    await runtime.stop()
+    settings.SSE_COMPONENTS = {"AUTHORIZE": authorize}
+    await started()
+    names = ("room.asked", "room.both", "room.no", "room.ours")
+    old = grant(*names, asked=("room.asked", "room.both", "room.no"))
+    new = await renewed(async_client, old, grant("room.both", "room.ours"))
+    assert new.groups == ("room.asked", "room.both", "room.ours")
+    assert new.asked == ("room.asked",)
+    assert sorted(decided) == [
+        ("room.asked", False),
+        ("room.both", True),
+        ("room.no", False),
+        ("room.ours", True),
+    ]
+    assert (await renewed(async_client, grant(*new.groups, asked=new.asked))) == new
+
+
+# A rendered group is revoked; its page asks for it by name, and is granted it.
+async def test_what_was_revoked_as_rendered_isnt_rendered_because_another_asks(
+    async_client: AsyncClient, user: User
+) -> None:
+    old = grant("project.5", user=str(user.pk))
+    await arevoke(user, "project.**")
+    await heard()
+    new = grant("project.5", "room.a", asked=("project.5",), user=str(user.pk))
+    assert (await renewed(async_client, old, new)).groups == ("room.a",)
 
 
 @pytest.mark.parametrize("position", [Position("0", 0), Position("0badcafe", 2**52)])
@@ -232,6 +291,16 @@ async def test_more_than_a_stream_carries_isnt_merged(
     assert await refused(async_client, *["x"] * (MOST + 1)) == (400, "body")
 
 
+async def test_what_is_too_long_for_an_address_isnt_merged(
+    async_client: AsyncClient, user: User
+) -> None:
+    names = [f"room.{secrets.token_hex(32)}" for _ in range(150)]
+    grants = [grant(*names[start : start + 50]) for start in (0, 50, 100)]
+    assert max(len(one) for one in grants) < MAX_GRANT
+    assert await refused(async_client, *grants) == (403, "size")
+    await renewed(async_client, *grants[:2])
+
+
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"grants":[]}', '{"grants":"x"}'])
 async def test_a_body_that_makes_no_sense_is_refused(
     async_client: AsyncClient, body: str
@@ -252,6 +321,28 @@ async def test_another_site_renews_nothing(user: User) -> None:
     )
     assert response.status_code == 403
     assert response.json()["code"] == "csrf"
+
+
+async def test_a_grant_that_becomes_bound_comes_with_its_cookie(
+    async_client: AsyncClient, user: User
+) -> None:
+    del async_client.cookies[COOKIE]
+    new = await renewed(async_client, grant("room.a", browser=None))
+    cookie = async_client.cookies[COOKIE].value
+    assert new.whose.browser == fingerprint(cookie)
+    await renewed(async_client, grant("room.a", browser=new.whose.browser))
+
+
+# Redis: is read again after an interruption; until then it may have revoked.
+async def test_nothing_is_renewed_while_it_isnt_known_what_was_revoked(
+    async_client: AsyncClient, user: User, hub: Hub
+) -> None:
+    old = grant("room.a")
+    hub.doubt()
+    assert await refused(async_client, old) == (503, "unavailable")
+    hub.recall()
+    await hub.recalled()
+    await renewed(async_client, old)
 
 
 async def test_a_process_without_streams_cant_tell(async_client: AsyncClient) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -51,6 +51,8 @@ class Page:
     """From before anything was read for the page."""
     groups: set[str] = field(default_factory=set)
     """What its grant is for."""
+    asked: set[str] = field(default_factory=set)
+    """Those of the groups that only the browser's own values asked for."""
     components: int = 0
     keys: Counter[str] = field(default_factory=Counter)
     """How often a component came without a key, by name."""
@@ -77,6 +79,14 @@ class Page:
         visitor = self.visitor
         return visitor.user is not None or visitor.session_key is not None
 
+    def add(self, names: Collection[str], *, rendered: bool) -> None:
+        """Have groups in the grant; once rendered they are, whoever else asks."""
+        if rendered:
+            self.asked.difference_update(names)
+        else:
+            self.asked.update(name for name in names if name not in self.groups)
+        self.groups.update(names)
+
     def own_group(self, name: str) -> str | None:
         """Return the group that "session" or "user" stands for, if there is one."""
         visitor = self.visitor
@@ -102,7 +112,7 @@ class Page:
             for name in self.groups
             if not is_reserved(name) or is_private_to(visitor, name)
         )
-        text, _ = runtime.grants().issue(names, whose)
+        text, _ = runtime.grants().issue(names, whose, asked=self.asked)
         if len(names) <= runtime.settings().max_groups and len(text) <= MAX_GRANT:
             return text
         advice = (
@@ -114,7 +124,7 @@ class Page:
         if django_settings.DEBUG:
             raise ImproperlyConfigured(advice)
         logger.warning("%s What doesn't fit stays without events.", advice)
-        return _cut(names, whose)
+        return _cut(names, whose, self.asked)
 
     def whose(self, *, bound: bool) -> Whose:
         """Return who a grant is for; one that is bound works in this browser only."""
@@ -129,13 +139,14 @@ class Page:
     def log_out(self) -> None:
         """Have what this browser was granted revoked once the view has done its work.
 
-        By then the session is gone, which a renewal would find alive until then.
+        By then the session is gone, which a renewal would find alive until then. Who
+        logs out twice has left what there was at first.
         """
         session = getattr(self.request, "session", None)
-        self.left = Left(
-            self.request.COOKIES.pop(grants.COOKIE, None),
-            None if session is None else session.session_key,
-        )
+        before = self.left or Left(None, None)
+        cookie = self.request.COOKIES.pop(grants.COOKIE, None)
+        key = None if session is None else session.session_key
+        self.left = Left(before.cookie or cookie, before.session_key or key)
 
     def _browser(self) -> str:
         cookie = self.request.COOKIES.get(grants.COOKIE) or self.cookie
@@ -144,12 +155,12 @@ class Page:
         return cookie
 
 
-def _cut(names: Sequence[str], whose: Whose) -> str:
+def _cut(names: Sequence[str], whose: Whose, asked: Collection[str]) -> str:
     """Return a grant for as many groups as fit; a pattern is worth many others."""
     fitting = sorted(names, key=lambda name: not is_pattern(name))
     del fitting[runtime.settings().max_groups :]
     while True:
-        text, _ = runtime.grants().issue(fitting, whose)
+        text, _ = runtime.grants().issue(fitting, whose, asked=asked)
         if len(text) <= MAX_GRANT:
             return text
         del fitting[len(fitting) * MAX_GRANT // len(text) :]
@@ -166,4 +177,4 @@ def page_of(request: HttpRequest) -> Page:
 
 def _present() -> Position:
     hub = runtime.hub()
-    return hub.position if hub else NOWHERE
+    return hub.judged if hub else NOWHERE

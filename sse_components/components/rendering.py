@@ -72,10 +72,9 @@ def render(
     rendered = component.watch.reads
     component.watch = Watch()
     groups = list(_groups(page, component, state))
-    allowed, _ = runtime.policy().allowed_here(
-        page.visitor, groups, rendered=not component.watch.reads & from_page
-    )
-    page.groups.update(allowed)
+    ours = not component.watch.reads & from_page
+    allowed, _ = runtime.policy().allowed_here(page.visitor, groups, rendered=ours)
+    page.add(allowed, rendered=ours)
     id = state.name if state.key is None else f"{state.name}:{state.key}"
     attributes = {
         "data-sse-component": state.name,

@@ -146,6 +146,41 @@ async def test_a_user_who_is_disconnected_has_no_stream_left_and_may_come_back(
 
 
 # A23
+async def test_a_user_is_found_by_any_form_of_the_primary_key(
+    system: System, app: Application, anna: Person
+) -> None:
+    written = f"00{anna.id}"
+    async with request(app, ROOM, anna.headers) as exchange:
+        await exchange.until("keep-alive")
+        address = f"/users/{written}/status"
+        status = await system.until(address, lambda status: status["online"])
+        assert status["user"] == written
+        users = {"users": [written, anna.id, "nobody"]}
+        statuses = (await system.post("/users/status", users)).body["statuses"]
+        assert [one["user"] for one in statuses] == users["users"]
+        assert [one["online"] for one in statuses] == [True, True, False]
+        address = f"/users/{written}/groups/chat.room.7"
+        nothing(await system.request("DELETE", address), 204)
+        assert (await exchange.rest())[-1].data["reason"] == "regrant"
+    async with request(app, ROOM, anna.headers) as exchange:
+        await exchange.until("keep-alive")
+        nothing(await system.post(f"/users/{written}/disconnect", b""), 202)
+        assert (await exchange.rest())[-1].data["condition"] == "revoked"
+
+
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [("POST", "/users/{}/disconnect"), ("DELETE", "/users/{}/groups/chat.room.7")],
+)
+@pytest.mark.parametrize("user", ["nobody", "7.5", "%20", "1e3"])
+async def test_from_what_can_not_be_a_user_nothing_is_taken(
+    system: System, app: Application, method: str, address: str, user: str
+) -> None:
+    answer = await system.request(method, address.format(user))
+    assert answer.pointers == ["/user"]
+
+
+# A23
 @pytest.mark.parametrize("pattern", ["chat.room.7", "chat.**", "chat.*.7", "**"])
 async def test_a_group_that_is_revoked_has_the_stream_come_back_without_it(
     system: System, app: Application, anna: Person, pattern: str
@@ -168,7 +203,7 @@ async def test_of_another_user_nothing_is_revoked(
 ) -> None:
     async with request(app, ROOM, anna.headers) as exchange:
         await exchange.until("keep-alive")
-        for address in ("/users/nobody/disconnect", f"/users/{anna.id}0/disconnect"):
+        for address in ("/users/0/disconnect", f"/users/{anna.id}0/disconnect"):
             nothing(await system.post(address, b""), 202)
         address = f"/users/{anna.id}/groups/chat.room.70"
         nothing(await system.request("DELETE", address), 204)

@@ -12,17 +12,20 @@ from django.test import Client
 from pytest_django import Settings
 
 from sse_components import ComponentDispatcher, runtime
-from sse_components.components.page import MAX_GRANT, Page, page_of
+from sse_components.components.page import MAX_GRANT, Left, Page, page_of
 from sse_components.events import NOWHERE, Position, hashed
 from sse_components.grants import COOKIE, Grant, fingerprint
 from sse_components.hub import Hub
 from sse_components.revocations import Whose
 from tests.components.pages import request_for
+from tests.streams.asking import here
 
 
 @pytest.fixture
 async def hub() -> AsyncIterator[Hub]:
-    yield await runtime.start()
+    hub = await runtime.start()
+    await hub.recalled()
+    yield hub
     await runtime.stop()
 
 
@@ -59,6 +62,20 @@ async def test_the_position_of_a_page_is_from_before_what_comes_later(
     assert page.position.epoch == published.position.epoch
     assert page.position.seq < published.position.seq
     assert granted(page).whose.position == page.position
+
+
+# Hub: hears that it may have missed revocations, while events go on coming.
+# Page: begins at an event after them; what was revoked before would stand.
+# Hub: learns what was revoked, which is before the page's position.
+async def test_the_position_of_a_page_is_not_after_what_may_have_been_revoked(
+    hub: Hub,
+) -> None:
+    known = hub.judged
+    hub.doubt()
+    await ComponentDispatcher.notify("news.a", "later")
+    await hub._hearing.wait_until(here())
+    assert hub.position != known
+    assert page_of(request_for()).position == known
 
 
 # A16
@@ -139,6 +156,66 @@ def test_reserved_groups_are_not_granted_but_those_below_the_visitors_own() -> N
 def test_a_position_is_what_it_says() -> None:
     page = Page(request_for(), "/", Position("abc", 5))
     assert granted(page).whose.position == Position("abc", 5)
+
+
+# What the browser asked for
+
+
+@pytest.mark.parametrize(
+    ("added", "asked"),
+    [
+        ([("a", False)], ("a",)),
+        ([("a", True)], ()),
+        ([("a", False), ("a", True)], ()),
+        ([("a", True), ("a", False)], ()),
+        ([("a", False), ("b", True), ("a", False)], ("a",)),
+    ],
+)
+def test_a_group_is_asked_for_unless_any_component_has_it_by_itself(
+    added: list[tuple[str, bool]], asked: tuple[str, ...]
+) -> None:
+    page = page_of(request_for(user=User(pk=7)))
+    for name, rendered in added:
+        page.add([name], rendered=rendered)
+    grant = granted(page)
+    assert grant.asked == asked
+    assert set(grant.groups) == {name for name, _ in added}
+
+
+def test_a_grant_that_was_cut_tells_what_was_asked_for(settings: Settings) -> None:
+    settings.DEBUG = False
+    page = page_with([])
+    page.add(MANY, rendered=False)
+    grant = granted(page)
+    assert grant.asked == grant.groups
+    assert 100 < len(grant.groups) <= 200
+
+
+# Leaving
+
+
+# View: logs out; the session is flushed. View: logs out again, with nothing left.
+def test_who_logs_out_twice_has_left_what_there_was_at_first(
+    session: SessionBase,
+) -> None:
+    request = request_for()
+    request.session = session
+    request.COOKIES[COOKIE] = "of-this-browser"
+    key = session.session_key
+    page = page_of(request)
+    page.log_out()
+    session.flush()
+    page.log_out()
+    assert page.left == Left("of-this-browser", key)
+
+
+def test_what_is_missing_at_first_is_taken_later(session: SessionBase) -> None:
+    request = request_for()
+    page = page_of(request)
+    page.log_out()
+    request.session = session
+    page.log_out()
+    assert page.left == Left(None, session.session_key)
 
 
 # How large a grant may be

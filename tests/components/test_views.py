@@ -42,7 +42,9 @@ def _nothing_is_remembered() -> Iterator[None]:
 
 @pytest.fixture
 async def hub() -> AsyncIterator[Hub]:
-    yield await runtime.start()
+    hub = await runtime.start()
+    await hub.recalled()
+    yield hub
     await runtime.stop()
 
 
@@ -329,6 +331,27 @@ def test_a_group_made_of_a_pages_value_is_granted_if_authorize_says_so(
     }  # fmt: skip
     answer = call(client, "tests.Chosen", "choose", args=["open"])
     assert granted(answer) == ("news.own", "room.open")
+
+
+# A56
+@pytest.mark.parametrize(
+    ("method", "body", "asked"),
+    [
+        ("_refresh", {}, ()),
+        ("_refresh", {"props": {"category": "sport"}}, ("news.own", "room.sport")),
+        ("choose", {"args": ["open"]}, ("news.own", "room.open")),
+    ],
+)
+def test_the_grant_tells_what_a_pages_value_has_asked_for(
+    client: Client,
+    settings: Settings,
+    method: str,
+    body: dict[str, Any],
+    asked: tuple[str, ...],
+) -> None:
+    settings.SSE_COMPONENTS = {"PUBLIC_GROUPS": ["news.*", "room.*"]}
+    answer = call(client, "tests.Chosen", method, **body)
+    assert runtime.grants().read(answer.json["grant"]).asked == asked
 
 
 class Parent(ReactiveComponent):
