@@ -118,7 +118,8 @@ class Hub:
         What is decided from now on is granted at this position: a revocation that
         isn't known yet comes after it.
         """
-        return self.position if self.is_recalled else self._judged
+        position = self.position  # first: a thread may ask while the loop goes on
+        return position if self.is_recalled else self._judged
 
     @property
     def connections(self) -> int:

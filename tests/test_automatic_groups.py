@@ -172,6 +172,8 @@ async def test_the_session_key_is_nowhere_to_be_read(
         await browser.connect(site, "", "sessionid"),
         await browser.connect(site, f"group=session.{key[:60]}"),  # of Python only
     ]
+    for stream in streams[:2]:  # before that, what is published may come too early
+        frames += await stream.until("keep-alive")
     await browser.post(site, "publish_to_session")
     for stream in streams[:2]:
         frames += await stream.until("hello")
