@@ -48,6 +48,7 @@ class _Churn:
         assert self._task
         self._all_gone.clear()
         self._task.cancel()
+        await asyncio.sleep(1)  # until all who are there have been told of
         while self._there:
             self._go()
         with suppress(TimeoutError):

@@ -6,6 +6,7 @@ Its feeds have tests of their own.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
 import time
@@ -129,6 +130,23 @@ async def test_who_has_given_up_is_not_asked_for_and_harms_nobody(
     leaver.cancel()
     positions = await stayer
     assert [one.position for one in await events(broker, start, "a")] == positions
+
+
+# A process that stops may be connecting still: what is cancelled then, redis-py leaves
+# behind as a coroutine that was never awaited, which shows when it is collected.
+async def test_closing_at_any_moment_leaves_nothing_behind(
+    redis_server: RedisServer,
+) -> None:
+    for turns in range(25):
+        broker = RedisBroker(redis_server.url, key_prefix="closing")
+        feed = await broker.feed()
+        asking = asyncio.create_task(broker.position())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await broker.close()
+        await asyncio.gather(asking, return_exceptions=True)
+        await feed.close()
+        gc.collect()
 
 
 # Scripts.

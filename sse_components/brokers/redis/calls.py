@@ -22,6 +22,8 @@ CONNECT_SECONDS = 2
 ANSWER_SECONDS = 3
 PATIENCE_SECONDS = 4
 """What a call may take with the batch before it."""
+CLOSE_SECONDS = 0.5
+"""What a batch that is under way may still take when all is to be let go."""
 MAX_CONNECTIONS = 8
 """Of all threads of a process together."""
 MAX_WAITING = 10_000
@@ -140,7 +142,13 @@ class PipelinedCalls:
             raise BrokerUnavailable("Redis does not answer.") from None
 
     async def close(self) -> None:
-        """Let go, and of what is asked too."""
+        """Let go, and of what is asked too, after a moment for what is under way.
+
+        redis-py leaves a coroutine behind that was never begun if it is cancelled while
+        it connects.
+        """
+        if self._sending:
+            await asyncio.wait([self._sending], timeout=CLOSE_SECONDS)
         if self._sending:
             self._sending.cancel()
             await asyncio.wait([self._sending])
