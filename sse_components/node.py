@@ -183,8 +183,14 @@ class Node:
                 continue
             self._after = report.turn
             self._told(transitions)
-            if self._is_all_in(report):
-                return
+            self._note(report)
+            if len(report.members) + len(report.subscribers) < REPORTED:
+                break
+        self._silent = False
+        if (
+            self._moved
+        ):  # meanwhile: not at once, or a storm would be a report each turn
+            self.hurry()
 
     def _next(self) -> Report:
         moved = islice(self._moved, REPORTED)
@@ -203,7 +209,7 @@ class Node:
             self._moved -= report.members.keys()
             self._changed -= report.subscribers.keys()
 
-    def _is_all_in(self, report: Report) -> bool:
+    def _note(self, report: Report) -> None:
         """Note what the broker knows now; what has moved meanwhile it doesn't."""
         for key, number in report.members.items():
             if self._members[key] == number:
@@ -211,9 +217,6 @@ class Node:
         for name, number in report.subscribers.items():
             if self._heard.count(name) == number:
                 self._changed.discard(name)
-        is_all_in = not self._moved and not self._changed
-        self._silent = self._silent and not is_all_in
-        return is_all_in
 
     async def _begin(self) -> None:
         """Have everything reported anew; silently if it was the memory that was lost.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class DemoConfig(AppConfig):
@@ -12,4 +13,5 @@ class DemoConfig(AppConfig):
     def ready(self) -> None:
         from project.demo import receivers
 
-        receivers.connect()
+        if settings.DEBUG:  # like all that has users in the demo
+            receivers.connect()
