@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sse_components import groups, runtime, visitors, wire
 from sse_components.errors import BrokerUnavailable, GrantInvalid
@@ -96,7 +96,8 @@ async def decide(
     allowed, denied = await runtime.policy().allowed(subject, asked)
     # Nothing is waited for from here until the hub has the stream: what is revoked
     # before that is seen here, and what is revoked after it, there.
-    if not is_current(hub, whose):
+    lately = replace(whose, position=position)  # when the policy was asked
+    if not is_current(hub, whose) or hub.revocations.among(lately, allowed):
         raise Ended(hub.farewell("regrant"))
     rendered, revoked = split(hub, grants)
     denied += [name for name in revoked if name not in (*allowed, *denied)]

@@ -187,9 +187,7 @@ class Node:
             if len(report.members) + len(report.subscribers) < REPORTED:
                 break
         self._silent = False
-        if (
-            self._moved
-        ):  # meanwhile: not at once, or a storm would be a report each turn
+        if self._moved:  # meanwhile; not at once, or a storm would be a report a turn
             self.hurry()
 
     def _next(self) -> Report:

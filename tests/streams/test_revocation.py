@@ -156,12 +156,16 @@ async def test_a_stream_without_a_grant_ends_too(
 # The visitor is found, the revocation is heard, and only then the hub has the stream.
 # A23
 @DATABASE
+@pytest.mark.parametrize(
+    "revoke_from", [adisconnect_user, lambda user: arevoke(user, "room.a")]
+)
 async def test_what_is_revoked_while_the_policy_is_asked_is_not_missed(
     app: Application,
     stream: Opener,
     user: User,
     session_key: str,
     settings: Settings,
+    revoke_from: Callable[[User], Awaitable[None]],
 ) -> None:
     asked, answer = asyncio.Event(), asyncio.Event()
 
@@ -175,7 +179,7 @@ async def test_what_is_revoked_while_the_policy_is_asked_is_not_missed(
 
     async def revoke() -> None:
         await asked.wait()
-        await adisconnect_user(user)
+        await revoke_from(user)
         await heard_all()
         answer.set()
 
