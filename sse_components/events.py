@@ -186,7 +186,7 @@ def segment(value: object) -> str:
     What can't be one stands as its hash; so does what looks like the hash of another.
     """
     text = str(value)
-    return hashed(text) if _HASHED.fullmatch(text) else component_key(text)
+    return hashed(text) if is_hashed(text) else component_key(text)
 
 
 def component_key(value: object) -> str:
@@ -200,6 +200,11 @@ def hashed(text: str) -> str:
     """Return a segment that stands for a text, which can't be read from it."""
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
     return f"h-{urlsafe_b64encode(digest).decode()[:22]}"
+
+
+def is_hashed(text: str) -> bool:
+    """Whether a text looks like what `hashed` returns."""
+    return _HASHED.fullmatch(text) is not None
 
 
 def check_pattern(pattern: object) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,7 +11,14 @@ from typing import Any, Final
 from django.contrib.auth import get_user_model
 
 from sse_components.conf import Settings
-from sse_components.events import hashed, is_pattern, is_subscribable, matches, segment
+from sse_components.events import (
+    hashed,
+    is_hashed,
+    is_pattern,
+    is_subscribable,
+    matches,
+    segment,
+)
 from sse_components.waiting import wait_for
 
 BROADCAST: Final = "broadcast"
@@ -21,7 +27,6 @@ BROADCAST: Final = "broadcast"
 USERS: Final = "users"
 """The group of every authenticated client."""
 
-_HASHED: Final = re.compile(r"h-[A-Za-z0-9_-]{22}")
 _RESERVED: Final = {BROADCAST, USERS, "session", "presence"}
 
 FAILED: Final = "AUTHORIZE failed, which counts as a no"
@@ -81,7 +86,7 @@ def session_group(key: str) -> str:
 def wire_name(group: str) -> str:
     """Return a group as it is known outside: a session's without its key."""
     prefix, _, key = group.partition(".")
-    if prefix != "session" or key in ("", "*") or _HASHED.fullmatch(key):
+    if prefix != "session" or key in ("", "*") or is_hashed(key):
         return group
     return session_group(key)
 
