@@ -77,7 +77,7 @@ async def decide(
     if request.is_too_long:
         text = "The query is longer than 64 KiB."
         raise Denied("bad_request", text)
-    await _recalled(hub)
+    await recalled(hub)
     asked = request.groups if group is None else [group]
     grants = granted(hub, request, request.grants) if group is None else []
     rendered = [name for grant in grants for name in grant.groups]
@@ -198,7 +198,8 @@ async def find_subject(
         raise Ended(hub.farewell("unavailable")) from None
 
 
-async def _recalled(hub: Hub) -> None:
+async def recalled(hub: Hub) -> None:
+    """Return when it is known what was revoked; raises `Ended`."""
     try:
         await hub.recalled()
     except BrokerUnavailable:

@@ -19,6 +19,8 @@ from sse_components.admission import (
     enter,
     find_subject,
     granted,
+    is_current,
+    recalled,
     split,
     whose_of,
 )
@@ -135,6 +137,7 @@ class _Conversation:
             self._subscriber.end(ended.frame)
 
     async def _subscribe(self, said: dict[str, Any]) -> None:
+        await recalled(self._hub)
         position = self._hub.judged
         grants = granted(self._hub, self._request, _texts(said, "grants"))
         if {grant.whose.user for grant in grants} - {self._opening.whose.user}:
@@ -147,6 +150,10 @@ class _Conversation:
             raise _Nonsense(f"A stream carries at most {most} groups.")
         subject = await find_subject(self._hub, self._request, asked, is_page=False)
         allowed, denied = await runtime.policy().allowed(subject, asked)
+        # Nothing is waited for from here until the hub knows whose the stream is now.
+        whose = whose_of(self._request, grants, subject, position)
+        if not is_current(self._hub, whose):
+            raise Ended(self._hub.farewell("regrant"))
         rendered, revoked = split(self._hub, grants)
         denied += [name for name in revoked if name not in (*allowed, *denied)]
         if denied:
@@ -163,7 +170,6 @@ class _Conversation:
                 fresh.append(name)
                 answer.append(wire.subscription_response(name, "subscribed"))
         self._names.update(fresh)
-        whose = whose_of(self._request, grants, subject, position)
         await self._hub.subscribe(
             self._subscriber, fresh, cursor if fresh else None, answer, whose
         )

@@ -11,7 +11,14 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
-from sse_components import ComponentDispatcher, adisconnect_user, arevoke, runtime
+from sse_components import (
+    ComponentDispatcher,
+    adisconnect_user,
+    admission,
+    arevoke,
+    runtime,
+    sockets,
+)
 from sse_components.asgi import Application
 from sse_components.events import Position, hashed
 from sse_components.grants import COOKIE, fingerprint
@@ -218,6 +225,35 @@ async def test_what_is_revoked_while_it_is_subscribed_to_is_not_missed(
         event = await last(connection)
         assert (event.type, event.data["reason"]) == ("stream-close", "regrant")
         assert connection.code == 4040
+
+
+# The stream of an unbound grant is nobody's, and the hub can't tell yet whose it will
+# be.
+# A23
+@DATABASE
+async def test_who_is_disconnected_while_they_are_looked_up_gets_nothing(
+    app: Application,
+    monkeypatch: pytest.MonkeyPatch,
+    user: User,
+    session_key: str,
+    settings: Settings,
+) -> None:
+    settings.SSE_COMPONENTS = {"AUTHORIZE": lambda user, group, rendered: True}
+    target = with_grants(grant("room.a"))
+    async with connect(app, target, cookie(session_key)) as connection:
+        await complete(connection)
+        find_subject = admission.find_subject
+
+        async def slow(*arguments: Any, **options: Any) -> Any:
+            subject = await find_subject(*arguments, **options)
+            await adisconnect_user(user)
+            await heard_all()
+            return subject
+
+        monkeypatch.setattr(sockets, "find_subject", slow)
+        await connection.say(type="subscribe", groups=["room.b"])
+        event = await last(connection)
+        assert (event.type, event.data["reason"]) == ("stream-close", "regrant")
 
 
 async def test_a_revoked_group_is_an_error_on_a_websocket(app: Application) -> None:
