@@ -48,20 +48,45 @@ logger = logging.getLogger("sse_components.hub")
 class Group:
     """A name that is heard, and who is subscribed to it."""
 
-    __slots__ = ("heard", "heard_from", "held", "last", "name", "ring", "subscribers")
+    __slots__ = (
+        "heard_from",
+        "held",
+        "last",
+        "name",
+        "ring",
+        "subscribers",
+        "subscribing",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.subscribers: set[Subscriber] = set()
+        self.subscribers: Collection[Subscriber] = ()
         self.held = 0
         """How many are about to subscribe, for whom it is to be heard already."""
         self.ring = Ring()
         self.last = 0
         """The newest event's seq."""
-        self.heard: asyncio.Task[None] | None = None
-        """The feed's subscribing to it, done or under way."""
+        self.subscribing: asyncio.Task[None] | None = None
+        """The feed's, while it is under way."""
         self.heard_from = NEVER
         """Every event after this seq was heard."""
+
+    def add(self, subscriber: Subscriber) -> None:
+        """Make a connection one of its subscribers."""
+        match self.subscribers:
+            case set() as several:
+                several.add(subscriber)
+            case (other,) if other is not subscriber:
+                self.subscribers = {other, subscriber}
+            case _:  # most groups have one, and a set takes 216 bytes
+                self.subscribers = (subscriber,)
+
+    def discard(self, subscriber: Subscriber) -> None:
+        """Forget a connection."""
+        if isinstance(self.subscribers, set):
+            self.subscribers.discard(subscriber)
+        elif subscriber in self.subscribers:
+            self.subscribers = ()
 
     def reaches(self, seq: int) -> bool:
         """Whether the ring holds every event after a seq."""
@@ -382,7 +407,7 @@ class Hearing:
         """Make a connection a subscriber of groups."""
         subscriber.groups = tuple(self._group(name) for name in names)
         for group in subscriber.groups:
-            group.subscribers.add(subscriber)
+            group.add(subscriber)
             self._empty.pop(group, None)
 
     def leave(self, subscriber: Subscriber) -> None:
@@ -391,7 +416,7 @@ class Hearing:
 
     def _leave(self, subscriber: Subscriber, groups: Iterable[Group]) -> None:
         for group in groups:
-            group.subscribers.discard(subscriber)
+            group.discard(subscriber)
             self._see(group)
 
     def _see(self, group: Group) -> None:
@@ -419,7 +444,7 @@ class Hearing:
         """Make a connection a subscriber of groups that are held, after a seq."""
         subscriber.follow(groups, since)
         for group in groups:
-            group.subscribers.add(subscriber)
+            group.add(subscriber)
             self._empty.pop(group, None)
 
     def leave_early(self, subscriber: Subscriber, names: Collection[str]) -> None:
@@ -430,18 +455,17 @@ class Hearing:
 
     async def hear(self, groups: Iterable[Group]) -> None:
         """Return when all groups are heard."""
-        fresh = [group for group in groups if group.heard is None]
-        if fresh:
+        unheard = [group for group in groups if group.heard_from == NEVER]
+        if fresh := [group for group in unheard if group.subscribing is None]:
             if self._next is None:
                 self._next = []
                 self._joining = self._own(self._subscribe(self._next))
             self._next += fresh
             for group in fresh:
-                group.heard = self._joining
-        tasks = {group.heard for group in groups if group.heard}
-        if unheard := [task for task in tasks if not task.done()]:
+                group.subscribing = self._joining
+        if tasks := {group.subscribing for group in unheard if group.subscribing}:
             # Waiting like this leaves them to the others if we are cancelled.
-            _, late = await asyncio.wait(unheard, timeout=HEAR_SECONDS)
+            _, late = await asyncio.wait(tasks, timeout=HEAR_SECONDS)
             if late:
                 raise BrokerUnavailable("The groups can't be heard in time.")
         for task in tasks:
@@ -455,8 +479,8 @@ class Hearing:
         self._begun.set()
         self._moved.set()
         for group in self._groups.values():
-            if group.heard:
-                group.heard.cancel()
+            if group.subscribing:
+                group.subscribing.cancel()
 
     def now(self, groups: Iterable[Group]) -> Position:
         """Return a position from which on all of the groups is heard."""
@@ -522,6 +546,7 @@ class Hearing:
         seq = position.seq if same else self.position.seq
         for group in groups:
             group.heard_from = max(seq, group.last)
+            group.subscribing = None
 
     async def _unsubscribe(self, names: Collection[str]) -> None:
         async with self._feed_lock:

@@ -347,7 +347,7 @@ class Hub:
     def reset_past(self, group: Group, seq: int) -> None:
         for subscriber in group.subscribers:
             if subscriber.after >= seq:
-                subscriber.owed.add(group.name)
+                subscriber.owed |= {group.name}
                 subscriber.overflow()  # and is reset when it catches up
                 self._dirty.append(subscriber)
 

@@ -42,6 +42,8 @@ class Places:
 class Place:
     """One stream's place, until it is given back."""
 
+    __slots__ = ("_places", "_user")
+
     def __init__(self, places: Places) -> None:
         self._places = places
         self._user: str | None = None

@@ -146,7 +146,7 @@ class Replay:
             subscriber.note(page.lost)
             frames = [greeting(page.id)] if greeting else []
             greeting = None
-            subscriber.owed.difference_update(page.lost)
+            subscriber.owed = subscriber.owed.difference(page.lost)
             frames += subscriber.owed_resets()
             frames += page.frames
             if page.last:

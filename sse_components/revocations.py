@@ -63,12 +63,10 @@ class Whose:
 
     def also(self, other: Whose) -> Whose:
         """Return the same one, which is revoked when another one is, too."""
-        own = replace(self, others=frozenset()).subjects
-        return replace(
-            self,
-            position=min(self.position, other.position, key=lambda it: it.seq),
-            others=(self.subjects | other.subjects) - own,
-        )
+        position = min(self.position, other.position, key=lambda it: it.seq)
+        if others := other.subjects - self.subjects:
+            return replace(self, position=position, others=self.others | others)
+        return replace(self, position=position)
 
 
 NOBODY = Whose(NOWHERE)

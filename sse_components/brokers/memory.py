@@ -87,7 +87,8 @@ class MemoryBroker(Broker):
         """Noted patterns that nobody is subscribed to, and since when."""
         self._kept: OrderedDict[str, _History] = OrderedDict()
         """Those with events, by group or pattern; the last appended to comes last."""
-        self._hearers: dict[str, set[MemoryFeed]] = {}
+        self._hearers: dict[str, tuple[MemoryFeed, ...]] = {}
+        """By name; where it is one feed, as nearly everywhere, it is the same tuple."""
         self._feeds: set[MemoryFeed] = set()
         self._calls: OrderedDict[str, tuple[int, str, list[Published]]] = OrderedDict()
         self._revoked = Revoked()
@@ -334,7 +335,9 @@ class MemoryBroker(Broker):
                 if is_pattern(name):
                     self._deserted.pop(name, None)
                     self._patterns.setdefault(name, _History(position.seq))
-                self._hearers.setdefault(name, set()).add(feed)
+                hearers = self._hearers.get(name, ())
+                if feed not in hearers:
+                    self._hearers[name] = (*hearers, feed) if hearers else feed.alone
             return position
 
     def detach(self, feed: MemoryFeed, names: Collection[str]) -> None:
@@ -361,11 +364,11 @@ class MemoryBroker(Broker):
 
     def _detach(self, feed: MemoryFeed, names: Collection[str]) -> None:
         for name in names:
-            hearers = self._hearers.get(name, set())
+            hearers = self._hearers.get(name, ())
             if feed not in hearers:
                 continue
-            hearers.remove(feed)
-            if hearers:
+            if others := tuple(other for other in hearers if other is not feed):
+                self._hearers[name] = others
                 continue
             del self._hearers[name]
             if name in self._patterns:
@@ -382,6 +385,7 @@ class MemoryFeed(Feed):
         self._ready = asyncio.Event()
         self._woken = False
         self._closed = False
+        self.alone = (self,)
 
     async def subscribe(self, names: Collection[str]) -> Position:
         return self._broker.attach(self, names)
