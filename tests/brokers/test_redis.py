@@ -31,7 +31,6 @@ from sse_components.brokers.redis.broker import (
 from sse_components.brokers.redis.calls import (
     ANSWER_SECONDS,
     CONNECT_SECONDS,
-    MAX_WAITING,
     PATIENCE_SECONDS,
 )
 from sse_components.brokers.redis.feed import SUBSCRIBE_SECONDS
@@ -113,11 +112,14 @@ async def test_what_is_asked_while_a_batch_is_under_way_goes_together_too(
     assert positions == sorted(positions, key=lambda position: position.seq)
 
 
-async def test_no_more_calls_wait_than_can_be_borne(broker: RedisBroker) -> None:
-    calls = [publish(broker, "a") for _ in range(MAX_WAITING + 1)]
+async def test_no_more_calls_wait_than_can_be_borne(
+    broker: RedisBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sse_components.brokers.redis.calls.MAX_WAITING", 100)
+    calls = [publish(broker, "a") for _ in range(100 + 1)]
     *_, last = results = await asyncio.gather(*calls, return_exceptions=True)
     assert isinstance(last, BrokerUnavailable)
-    assert sum(isinstance(result, list) for result in results) == MAX_WAITING
+    assert sum(isinstance(result, list) for result in results) == 100
     assert await publish(broker, "a")
 
 
