@@ -1,5 +1,7 @@
 PYTHON ?= python3
 PORT ?= 8000
+# Of the tests, which wait more than they compute.
+WORKERS ?= 3
 BIN := .venv/bin
 NPM := $(BIN)/python hatch_build.py
 CLIENT := hatch_build.py $(wildcard static/*.json static/build.mjs static/src/*.ts)
@@ -28,7 +30,8 @@ demo: .venv/demo  ## The demo on http://127.0.0.1:8000 (PORT=9000 for another po
 test: .venv/dev system tests/independent/node_modules  ## The whole suite
 	$(NPM) --silent run build
 	$(NPM) --silent test
-	PYTHONDEVMODE=1 $(BIN)/pytest --cov --cov-report=term --cov-fail-under=95
+	PYTHONDEVMODE=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal \
+	  --cov --cov-report=term --cov-fail-under=95
 
 lint: style types layers  ## Style, types, import contracts, migrations
 

@@ -53,7 +53,7 @@ MEMORY_SECONDS = 600
 SUBSCRIPTIONS = [["a.1"], ["a.1", "b"], ["a.*"], ["a.*", "a.1", "b"], ["b", "a.2"]]
 GROUPS = ["a.1", "a.2", "b"]
 LARGE = b'"' + b"x" * 60_000 + b'"'
-EXAMPLES = int(os.environ.get("EXAMPLES", "2000"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "500"))
 EXAMPLES_OF_CHANGES = EXAMPLES * 3 // 20
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]
 """Not `explain`, which traces every line."""
