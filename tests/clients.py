@@ -251,8 +251,9 @@ class Follower:
 
         An id says that there is nothing more to come of any group up to there. What
         did not arrive by then must have been covered by a reset: one with an id covers
-        all up to that, and one without an id its groups until they go on. The events
-        are of one clock, which also goes on over epochs.
+        all up to that, and one without an id its groups until they go on, which an
+        event says only if no other name of the stream has brought it. The events are
+        of one clock, which also goes on over epochs.
         """
         seqs = [_seq(id) for id in self.ids]
         assert seqs == sorted(set(seqs)), "An event came twice, or too late"
@@ -279,7 +280,9 @@ class Follower:
             ):
                 covered = set()
             elif not _is_control(frame):
-                covered -= {n for n in covered if _covers(n, frame.data["group"])}
+                names = {n for n in self.groups if _covers(n, frame.data["group"])}
+                if names <= covered:
+                    covered -= names
         assert not any(gap > known for gap in missing), "The end is missing"
 
     async def _stop(self) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import redis
+from redis.asyncio import Connection
 
 from sse_components.brokers.base import (
     Announcement,
@@ -163,6 +165,24 @@ async def test_many_names_are_heard_before_the_interruption_is_told(
     some = MANY[::100] + MANY[-1:]
     await publish(broker, *some)
     assert names(await heard.take(len(some))) == some
+
+
+# Between two commands Redis may confirm all names of the first.
+async def test_names_of_several_commands_are_confirmed_together(
+    broker: RedisBroker, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = MANY[: 2 * NAMES_PER_COMMAND]
+    heard = await ear(broker, *some)
+    send = Connection.send_command
+
+    async def slow(*arguments: Any, **options: Any) -> None:
+        await send(*arguments, **options)
+        await asyncio.sleep(0.1)  # as where the connection is full
+
+    monkeypatch.setattr(Connection, "send_command", slow)
+    deafen(client)
+    assert isinstance(await heard.next(), Interruption)
+    assert listeners(client) == [len(some) + 2]
 
 
 async def test_a_connection_that_is_open_and_dead_is_replaced(

@@ -226,13 +226,17 @@ class RedisFeed(Feed):
     async def _command(self, command: str, names: Collection[str]) -> None:
         """Have channels sent or not; without a connection the next one will."""
         channels = [self._channels + name.encode() for name in names]
+        connection = self._connection
+        if not channels or connection is None or not connection.is_connected:
+            return
+        # All at once: the first may be confirmed before the next is sent.
+        self._outstanding.update(channels)
+        self._confirmed.clear()
         for start in range(0, len(channels), NAMES_PER_COMMAND):
-            if self._connection is None or not self._connection.is_connected:
-                return
+            if connection is not self._connection or not connection.is_connected:
+                return  # redis-py would connect again
             some = channels[start : start + NAMES_PER_COMMAND]
-            self._outstanding.update(some)
-            self._confirmed.clear()
-            await self._connection.send_command(command, *some, check_health=False)
+            await connection.send_command(command, *some, check_health=False)
 
     # Coming back.
 
