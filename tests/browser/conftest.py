@@ -23,6 +23,13 @@ ARGUMENTS = [
 ]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run these tests alone: they say within how long a page has changed."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("alone")
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     if CHROMIUM is None:

@@ -135,6 +135,7 @@ async def publish(server: Server) -> str:
 
 
 # A64
+@pytest.mark.alone
 @pytest.mark.parametrize("location", ["", "/recommended"])
 async def test_nginx_passes_each_frame_on_at_once(
     location: str, nginx: str, server: Server

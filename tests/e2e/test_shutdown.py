@@ -12,6 +12,8 @@ import pytest
 from tests.clients import Received, Stream, close_all, open_many
 from tests.servers import NewServer, Server, wait_until
 
+pytestmark = pytest.mark.alone
+
 STREAMS = 500
 SECONDS = 3
 LARGE = 60 * 1024

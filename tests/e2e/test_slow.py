@@ -54,6 +54,7 @@ async def test_a_burst_arrives_in_order(server: Server) -> None:
 
 
 # A8
+@pytest.mark.alone
 @pytest.mark.parametrize(("history", "resets"), [("1000", 1), ("5000", 0)])
 async def test_a_client_that_stops_reading_harms_nobody_and_misses_nothing_silently(
     new_server: NewServer, history: str, resets: int

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
-import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -236,6 +234,7 @@ async def test_a_client_that_offers_compression_gets_everything_right(
 
 
 # A8
+@pytest.mark.alone
 async def test_a_client_that_stops_reading_holds_nobody_up(
     new_server: NewServer,
 ) -> None:
@@ -335,6 +334,7 @@ async def test_the_log_says_nothing_of_the_query(server: Server) -> None:
 
 
 # A62
+@pytest.mark.alone
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 async def test_all_are_told_to_come_back_and_the_process_is_gone_in_time(
     new_server: NewServer, loop: str
@@ -344,9 +344,9 @@ async def test_all_are_told_to_come_back_and_the_process_is_gone_in_time(
     async with AsyncExitStack() as stack:
         connections = await opened(stack, server, 100)
         start = time.monotonic()
-        os.kill(server.pid, signal.SIGTERM)
+        stopping = asyncio.create_task(asyncio.to_thread(server.stop))
         ends = await asyncio.gather(*(rest(connection) for connection in connections))
-        assert await asyncio.to_thread(server.stop) == 0
+        assert await stopping == 0
         assert time.monotonic() - start < 3
         for connection, frames in zip(connections, ends, strict=True):
             assert frames[-1]["type"] == "stream-close"

@@ -16,6 +16,8 @@ from tests.proxies import Proxy
 from tests.redis_servers import RedisServer
 from tests.servers import NewServer, Server
 
+pytestmark = pytest.mark.alone
+
 TARGET = "/sse/stream?group=news.updates&group=news.other&group=demo.todo.*"
 PUBLISHED = ["news.updates", "news.other", "demo.todo.7"]
 GROUPS = ["broadcast", "demo.todo.*", "news.other", "news.updates"]

@@ -15,6 +15,8 @@ from tests.e2e.redis.publisher import Publisher
 from tests.redis_servers import RedisServer
 from tests.servers import NewServer, Server, wait_until
 
+pytestmark = pytest.mark.alone
+
 STREAMS = 500
 SECONDS = 3
 RESTART_SECONDS = 20
