@@ -1037,7 +1037,7 @@ def _joins_before_all_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     ) -> None:
         if not reading.all:
             for group in reading.groups:
-                group.subscribers.add(subscriber)
+                group.add(subscriber)
         await write_page(self, subscriber, frames, reading, *rest)
 
     monkeypatch.setattr(Replay, "_write_page", write_too_late)

@@ -135,7 +135,8 @@ async def test_who_has_given_up_is_not_asked_for_and_harms_nobody(
 
 
 # A process that stops may be connecting still: what is cancelled then, redis-py leaves
-# behind as a coroutine that was never awaited, which shows when it is collected.
+# behind as a coroutine that was never awaited, and what a thread asks, as a socket that
+# nobody closes. Both show when they are collected.
 async def test_closing_at_any_moment_leaves_nothing_behind(
     redis_server: RedisServer,
 ) -> None:
@@ -149,6 +150,27 @@ async def test_closing_at_any_moment_leaves_nothing_behind(
         await asyncio.gather(asking, return_exceptions=True)
         await feed.close()
         gc.collect()
+
+
+async def test_a_thread_that_connects_while_all_is_closed_keeps_no_connection(
+    broker: RedisBroker, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client.ping()
+    connecting, going_on = threading.Event(), threading.Event()
+    connect = redis.Connection.connect
+
+    def slow(connection: redis.Connection) -> None:
+        connecting.set()
+        going_on.wait()
+        connect(connection)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(redis.Connection, "connect", slow)
+    asking = asyncio.create_task(broker.check())
+    await asyncio.to_thread(connecting.wait)
+    await broker.close()
+    going_on.set()
+    await asking
+    await until(lambda: clients(client) == 0)
 
 
 # Scripts.

@@ -89,9 +89,10 @@ class BlockingCalls:
         )
         self._client = redis.Redis(connection_pool=pool)
         self._key = key
+        self._closed = False
 
     def __call__(self, script: Script, arguments: Sequence[Argument]) -> Any:
-        with translated():
+        with self._connected():
             try:
                 return self._client.evalsha(script.digest, 1, self._key, *arguments)
             except NoScriptError:
@@ -99,14 +100,25 @@ class BlockingCalls:
 
     def info(self) -> dict[str, Any]:
         """Return what the server says of itself, which may be nothing."""
-        with translated():
+        with self._connected():
             try:
                 return self._client.info()
             except NoPermissionError:
                 return {}
 
     def close(self) -> None:
+        """Let go; of what a thread is asking for still, as soon as it is answered."""
+        self._closed = True
         self._client.connection_pool.disconnect()
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        try:
+            with translated():
+                yield
+        finally:
+            if self._closed:
+                self._client.connection_pool.disconnect()
 
 
 class PipelinedCalls:
