@@ -78,6 +78,8 @@ def merged(several: Sequence[Whose]) -> Whose:
 
     The first one's user, browser and session count, where it has them.
     """
+    if len(several) == 1:
+        return several[0]
     first = Whose(
         several[0].position,
         user=next((one.user for one in several if one.user), None),
