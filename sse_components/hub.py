@@ -186,7 +186,7 @@ class Hub:
         Without a cursor it hears what is published from now on. The caller calls
         `leave` when the connection is gone, whoever ended it.
         """
-        subscriber = Subscriber(transport, self._catch_up, whose)
+        subscriber = Subscriber(transport, self, whose)
         subscriber.until = time.monotonic() + self._rotate * random.uniform(0.75, 1.25)
         self._hearing.join(subscriber, names)
         self._subscribers.add(subscriber)
@@ -278,7 +278,7 @@ class Hub:
             self._deserted.set()
         await subscriber.close()
 
-    async def _catch_up(self, subscriber: Subscriber) -> None:
+    async def catch_up(self, subscriber: Subscriber) -> None:
         with self._unavailable_ends(subscriber):
             await self._replay.catch_up(subscriber)
 

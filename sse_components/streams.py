@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 
 from django.core.exceptions import DisallowedHost
 
@@ -13,7 +12,6 @@ from sse_components.admission import Ended, decide, enter
 from sse_components.body import Body, ClientGone
 from sse_components.hub import Hub
 from sse_components.requests import Receive, Request, Scope, Send
-from sse_components.subscriber import Subscriber
 
 Header = tuple[bytes, bytes]
 
@@ -41,7 +39,7 @@ async def stream(
         await _answer(send, refused)
         return
     body = Body(send)
-    with suppress(ClientGone):
+    try:
         await body.start(HEADERS + cors)
         place = runtime.places().take()
         if place is None:
@@ -50,12 +48,22 @@ async def stream(
         try:
             opening = await decide(hub, place, request, group)
             opened = enter(hub, opening, body)
-            del request, opening  # they would stay for as long as the stream
-            await _serve(hub, *await opened, receive)
+            # All that is here stays for as long as the stream, and there are many.
+            del request, opening
+            connection, subscriber = await opened
+            del opened
+            try:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+            finally:
+                await hub.leave(subscriber)
+                logger.info("Closed %s", connection)
         except Ended as ended:
             await body.end(ended.frame)
         finally:
             place.give_back()
+    except ClientGone:
+        return  # there is nobody to be told anything
 
 
 class _Refused(Exception):
@@ -93,17 +101,6 @@ def _admit(request: Request) -> list[Header]:
         # A native EventSource stops for good at this (WHATWG HTML 9.2.3).
         raise _Refused(204, "", cors)
     return cors
-
-
-async def _serve(
-    hub: Hub, connection: str, subscriber: Subscriber, receive: Receive
-) -> None:
-    try:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-    finally:
-        await hub.leave(subscriber)
-        logger.info("Closed %s", connection)
 
 
 async def _answer(send: Send, refused: _Refused) -> None:

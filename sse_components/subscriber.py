@@ -54,6 +54,13 @@ class Transport(Protocol):
         """Cut the connection, whatever is still to be written."""
 
 
+class Owner(Protocol):
+    """Who knows what a connection is to have."""
+
+    async def catch_up(self, subscriber: Subscriber) -> None:
+        """Bring one that has fallen behind up to date, from `sent`."""
+
+
 class Subscriber:
     """Writes in order and never makes anybody else wait.
 
@@ -64,10 +71,10 @@ class Subscriber:
     """
 
     __slots__ = (
-        "_catch_up",
         "_early",
         "_errand",
         "_farewell",
+        "_owner",
         "_since",
         "_task",
         "_transport",
@@ -89,7 +96,7 @@ class Subscriber:
     def __init__(
         self,
         transport: Transport,
-        catch_up: Callable[[Subscriber], Awaitable[None]],
+        owner: Owner,
         whose: Whose,
     ) -> None:
         self.whose = whose
@@ -115,7 +122,7 @@ class Subscriber:
         """When it is to be sent away, to come back elsewhere."""
         self._early: float | None = self.written + 1
         self._transport = transport
-        self._catch_up = catch_up
+        self._owner = owner
         self._farewell: Farewell | None = None
         self._since: dict[str, int] | None = None
         self._errand: tuple[Callable[[], Awaitable[None]], asyncio.Event] | None = None
@@ -250,7 +257,7 @@ class Subscriber:
                 if self._farewell:
                     await self._finish()
                 elif self.after == NEVER:
-                    await self._catch_up(self)
+                    await self._owner.catch_up(self)
                 elif self._errand:
                     await self._errand[0]()
                     self._return()

@@ -11,23 +11,25 @@ class Visits:
     """An index that takes little room: most visitors have one stream."""
 
     def __init__(self) -> None:
-        self._of_subjects: dict[str, tuple[Subscriber, ...]] = {}
+        self._of_subjects: dict[str, Subscriber | tuple[Subscriber, ...]] = {}
+        """A stream itself where it is the only one of a subject."""
 
     def add(self, subscriber: Subscriber) -> None:
         """Have a stream found by the subjects it is of."""
         for subject in subscriber.whose.subjects:
-            others = self._of_subjects.get(subject, ())
-            self._of_subjects[subject] = (*others, subscriber)
+            others = self.of(subject)
+            self._of_subjects[subject] = (*others, subscriber) if others else subscriber
 
     def remove(self, subscriber: Subscriber) -> None:
         """Forget a stream, which may have been forgotten before."""
         for subject in subscriber.whose.subjects:
-            visits = self._of_subjects.get(subject, ())
+            visits = self.of(subject)
             if rest := tuple(visit for visit in visits if visit is not subscriber):
-                self._of_subjects[subject] = rest
+                self._of_subjects[subject] = rest if len(rest) > 1 else rest[0]
             elif visits:
                 del self._of_subjects[subject]
 
     def of(self, subject: str) -> Sequence[Subscriber]:
         """Return the streams of a subject."""
-        return self._of_subjects.get(subject, ())
+        visits = self._of_subjects.get(subject, ())
+        return visits if isinstance(visits, tuple) else (visits,)

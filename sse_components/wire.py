@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
+from sys import intern
 from typing import Any, Final, Literal, Self
 
 from sse_components.errors import InvalidCursor, InvalidPayload
@@ -204,7 +205,7 @@ def parse_cursor(text: str) -> Position:
     match = _POSITION.fullmatch(text) if len(text) <= MAX_CURSOR else None
     if match is None or int(match[2]) > MAX_SEQ:
         raise InvalidCursor("A cursor is epoch:seq.")
-    return Position(match[1], int(match[2]))
+    return Position(intern(match[1]), int(match[2]))  # many have the same epoch
 
 
 def _control(type: str, id: Position | None, **fields: object) -> Frame:

@@ -26,9 +26,9 @@ class Fixture:
     def __init__(self) -> None:
         self.transport = Recorder()
         self.caught_up_from: list[int] = []
-        self.subscriber = Subscriber(self.transport, self._catch_up, NOBODY)
+        self.subscriber = Subscriber(self.transport, self, NOBODY)
 
-    async def _catch_up(self, subscriber: Subscriber) -> None:
+    async def catch_up(self, subscriber: Subscriber) -> None:
         self.caught_up_from.append(subscriber.sent)
         subscriber.after = subscriber.sent + 1000
         subscriber.pending.append(wire.keep_alive(Position("e", subscriber.after)))
