@@ -235,10 +235,14 @@ class Replay:
 
 def _from_rings(groups: Iterable[Group], after: int) -> tuple[list[Frame], int, bool]:
     """Return a page of frames, up to where it goes, and whether there is more."""
-    missed = [group.ring.after(after, MAX_PENDING) for group in groups]
+    found = [group.ring.after(after, MAX_PENDING) for group in groups]
+    missed = [frames for frames in found if frames]
     frames: list[Frame] = []
     size, last = 0, after
-    for seq, frame in merge(*missed, key=itemgetter(0)):
+    in_order: Iterable[tuple[int, Frame]] = (
+        missed[0] if len(missed) == 1 else merge(*missed, key=itemgetter(0))
+    )
+    for seq, frame in in_order:
         if seq == last:  # the same event, under its pattern
             continue
         if size > MAX_PENDING:
