@@ -27,11 +27,13 @@ from sse_components.brokers.memory import MemoryBroker
 from sse_components.errors import BrokerUnavailable, InvalidGroup
 from sse_components.events import Position, hashed
 from sse_components.owed import THREAD
+from sse_components.revocations import MAX_GRANT_SECONDS
 from tests.redis_servers import NewRedisServer
 
 DATABASE = pytest.mark.django_db(transaction=True)
 SECONDS = 10
 KEY = "abcdefghijklmnopqrstuvwxyz012345"
+GRANT_SECONDS = 3600
 
 
 @pytest.fixture
@@ -59,6 +61,37 @@ def away(settings: Settings) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
     settings.SSE_COMPONENTS = {"BROKER_URL": f"redis://127.0.0.1:{port}/0"}
+
+
+# What is known of it
+
+
+@pytest.mark.parametrize(
+    ("take", "lives"),
+    [
+        (lambda: revoke(7, "room.a"), MAX_GRANT_SECONDS),
+        (lambda: disconnect_user(7), MAX_GRANT_SECONDS),
+        (lambda: revoking.revoke_user(7), MAX_GRANT_SECONDS),
+        (lambda: revoking.revoke_session("key"), GRANT_SECONDS),
+        (lambda: revoking.revoke_browser("fingerprint"), GRANT_SECONDS),
+    ],
+)
+def test_it_is_known_for_as_long_as_a_grant_from_before_it_may_live(
+    revocations: Callable[[], list[tuple[str, str]]],
+    monkeypatch: pytest.MonkeyPatch,
+    take: Callable[[], None],
+    lives: int,
+) -> None:
+    take()
+    broker: Any = runtime.broker()
+    clock = broker._clock
+    later = 0
+    monkeypatch.setattr(broker, "_clock", lambda: clock() + later * 1_000_000)
+    assert len(revocations()) == 1
+    later = lives - 10
+    assert len(revocations()) == 1
+    later = lives + 10
+    assert revocations() == []
 
 
 # In a transaction
