@@ -1,7 +1,7 @@
 PYTHON ?= python3
 PORT ?= 8000
-# Of the tests, which wait more than they compute.
-WORKERS ?= 3
+# Of the tests.
+WORKERS ?= 2
 BIN := .venv/bin
 NPM := $(BIN)/python hatch_build.py
 CLIENT := hatch_build.py $(wildcard static/*.json static/build.mjs static/src/*.ts)
