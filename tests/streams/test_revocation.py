@@ -400,3 +400,92 @@ async def test_a_stream_of_several_sessions_ends_with_any_of_them(
         await complete(exchange)
         await revoke_session()
         assert (await last(exchange)).data["reason"] == "regrant"
+
+
+# The visitor is found and then revoked; were the position taken only now, it would be
+# from after that.
+# A23
+@DATABASE
+async def test_who_is_disconnected_just_after_being_looked_up_gets_no_stream(
+    app: Application,
+    stream: Opener,
+    user: User,
+    session_key: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await runtime.start()
+    find_subject = admission.find_subject
+
+    async def slow(*arguments: Any, **options: Any) -> Any:
+        subject = await find_subject(*arguments, **options)
+        await adisconnect_user(user)
+        await heard_all()
+        return subject
+
+    monkeypatch.setattr(admission, "find_subject", slow)
+    async with stream(app, "/sse/stream", cookie(session_key)) as exchange:
+        assert (await ended(exchange, "stream-close"))["reason"] == "regrant"
+
+
+# A23
+@DATABASE
+async def test_what_is_asked_for_by_name_is_decided_now_whatever_a_grant_has_lost(
+    app: Application,
+    stream: Opener,
+    user: User,
+    session_key: str,
+    settings: Settings,
+) -> None:
+    settings.SSE_COMPONENTS = {"AUTHORIZE": lambda user, group, rendered: True}
+    await runtime.start()
+    target = with_grants(grant("room.a"), groups=["room.b"])
+    await arevoke(user, "room.b")
+    await heard_all()
+    async with stream(app, target, cookie(session_key)) as exchange:
+        data = (await opened(exchange)).data
+        assert data["groups"] == ["broadcast", "room.a", "room.b"]
+        assert data["denied"] == []
+
+
+# A20, A23
+async def test_of_two_grants_none_may_be_from_before_its_user_was_disconnected(
+    app: Application, stream: Opener
+) -> None:
+    await runtime.start()
+    old = bound("room.a")
+    await adisconnect_user(7)
+    await heard_all()
+    async with stream(app, with_grants(bound("room.b"), old), BOUND) as exchange:
+        assert (await ended(exchange, "stream-error"))["condition"] == "grant_expired"
+
+
+async def test_a_stream_waits_until_it_is_known_what_was_revoked(
+    app: Application, stream: Opener
+) -> None:
+    await runtime.start()
+    hub = runtime.hub()
+    assert hub
+    await hub.recalled()
+    hub.doubt()
+    async with stream(app, with_grants(bound("room.a")), BOUND) as exchange:
+        opening = asyncio.create_task(opened(exchange))
+        await asyncio.sleep(0.1)
+        assert not opening.done()
+        hub.recall()
+        assert "room.a" in (await opening).data["groups"]
+
+
+async def test_subscribing_waits_until_it_is_known_what_was_revoked(
+    app: Application,
+) -> None:
+    async with connect(app, with_grants(bound("room.a")), BOUND) as connection:
+        await complete(connection)
+        hub = runtime.hub()
+        assert hub
+        hub.doubt()
+        await connection.say(type="subscribe", grants=[bound("room.b")])
+        answer = asyncio.create_task(connection.next())
+        await asyncio.sleep(0.1)
+        assert not answer.done()
+        hub.recall()
+        assert (await answer).data["status"] == "subscribed"
