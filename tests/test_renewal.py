@@ -225,6 +225,23 @@ async def test_the_policy_has_the_last_word(
     assert asked == [(user.pk, name, True) for name in ("room.a", "room.b", "room.c")]
 
 
+# Renewal: reads that they are a member. Elsewhere: removed, revoked. Renewal: grants.
+# A23
+async def test_what_is_revoked_while_it_is_decided_is_revoked_from_the_new_grant(
+    async_client: AsyncClient, user: User, settings: Settings
+) -> None:
+    async def authorize(user: User, group: str, rendered: bool) -> bool:
+        await arevoke(user, group)
+        await heard()
+        return True
+
+    await runtime.stop()
+    settings.SSE_COMPONENTS = {"AUTHORIZE": authorize}
+    hub = await started()
+    new = await renewed(async_client, grant("room.a", user=str(user.pk)))
+    assert hub.revocations.among(new.whose, new.groups) == ["room.a"]
+
+
 # A56
 async def test_what_the_browser_asked_for_is_decided_as_asked_for_by_name(
     async_client: AsyncClient, user: User, settings: Settings
