@@ -22,6 +22,7 @@ from sse_components import (
 from sse_components.asgi import Application
 from sse_components.events import Position, hashed
 from sse_components.grants import COOKIE, fingerprint
+from sse_components.groups import Subject
 from sse_components.revocations import browser_subject, session_subject
 from tests.clients import Received
 from tests.communicator import Connection, Exchange, Opener, connect, request
@@ -205,6 +206,19 @@ async def heard_all() -> None:
     await hub._hearing.wait_until(position)
 
 
+def disconnecting(user: User) -> Callable[..., Awaitable[Subject]]:
+    """Return what finds a visitor, who is disconnected just then."""
+    find_subject = admission.find_subject
+
+    async def find(*arguments: Any, **options: Any) -> Subject:
+        subject = await find_subject(*arguments, **options)
+        await adisconnect_user(user)
+        await heard_all()
+        return subject
+
+    return find
+
+
 # A group is on its way to a WebSocket, so the hub can't tell yet that it has it.
 async def test_what_is_revoked_while_it_is_subscribed_to_is_not_missed(
     app: Application, monkeypatch: pytest.MonkeyPatch
@@ -242,15 +256,7 @@ async def test_who_is_disconnected_while_they_are_looked_up_gets_nothing(
     target = with_grants(grant("room.a"))
     async with connect(app, target, cookie(session_key)) as connection:
         await complete(connection)
-        find_subject = admission.find_subject
-
-        async def slow(*arguments: Any, **options: Any) -> Any:
-            subject = await find_subject(*arguments, **options)
-            await adisconnect_user(user)
-            await heard_all()
-            return subject
-
-        monkeypatch.setattr(sockets, "find_subject", slow)
+        monkeypatch.setattr(sockets, "find_subject", disconnecting(user))
         await connection.say(type="subscribe", groups=["room.b"])
         event = await last(connection)
         assert (event.type, event.data["reason"]) == ("stream-close", "regrant")
@@ -414,15 +420,7 @@ async def test_who_is_disconnected_just_after_being_looked_up_gets_no_stream(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await runtime.start()
-    find_subject = admission.find_subject
-
-    async def slow(*arguments: Any, **options: Any) -> Any:
-        subject = await find_subject(*arguments, **options)
-        await adisconnect_user(user)
-        await heard_all()
-        return subject
-
-    monkeypatch.setattr(admission, "find_subject", slow)
+    monkeypatch.setattr(admission, "find_subject", disconnecting(user))
     async with stream(app, "/sse/stream", cookie(session_key)) as exchange:
         assert (await ended(exchange, "stream-close"))["reason"] == "regrant"
 
