@@ -29,7 +29,8 @@ BROWSER = "of-this-browser"
 
 
 @pytest.fixture(autouse=True)
-async def hub() -> AsyncIterator[Hub]:
+async def hub(settings: Settings) -> AsyncIterator[Hub]:
+    # With the settings, which are put back after it has stopped: that forgets it.
     yield await started()
     await runtime.stop()
 
@@ -94,7 +95,7 @@ async def test_a_grant_is_renewed_for_who_looks_at_the_page(
     assert new.issued == issued
     assert not new.bearer
     assert 3590 <= answer["expires"] <= 3600
-    assert new.expires == int(time.time()) + answer["expires"]
+    assert 0 <= time.time() + answer["expires"] - new.expires < 10
     assert answer["expires_at"].endswith("Z")
 
 
@@ -266,7 +267,8 @@ async def test_what_the_browser_asked_for_is_decided_as_asked_for_by_name(
         ("room.no", False),
         ("room.ours", True),
     ]
-    assert (await renewed(async_client, grant(*new.groups, asked=new.asked))) == new
+    again = await renewed(async_client, grant(*new.groups, asked=new.asked))
+    assert (again.groups, again.asked) == (new.groups, new.asked)
 
 
 # A rendered group is revoked; its page asks for it by name, and is granted it.
