@@ -52,7 +52,15 @@ class Application:
         elif path.startswith("static/"):
             await _bundle(path.removeprefix("static/"), send)
         else:
+            await _have_streams()
             await self._django(scope, receive, send)
+
+
+async def _have_streams() -> None:
+    """Begin to serve streams where the server has no lifespan: its pages name them."""
+    if runtime.hub() is None:
+        with suppress(BrokerRefused):  # which each stream says
+            await runtime.start()
 
 
 async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,12 +78,11 @@ def _below_prefix(scope: Scope) -> str:
 
 
 async def _bundle(name: str, send: Send) -> None:
-    """Serve a file of the browser client; its name has a hash, so it never changes."""
     found = bundles.content(name)
-    status, (kind, body) = (200, found) if found else (404, (b"text/plain", b""))
-    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
+    status, (kind, body) = (200, found) if found else (404, ("text/plain", b""))
+    headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
     if found:
-        headers.append((b"cache-control", b"public, max-age=31536000, immutable"))
+        headers.append((b"cache-control", bundles.FOREVER.encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -7,12 +7,15 @@ from functools import cache
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
+from django.http import Http404, HttpRequest, HttpResponse
 
 _HERE = Path(__file__).parent
 FOLDERS = [_HERE / "static" / "sse_components", _HERE.parent / "static" / "dist"]
 """In an installed package; in a checkout."""
 
-TYPES = {".js": b"text/javascript; charset=utf-8", ".map": b"application/json"}
+TYPES = {".js": "text/javascript; charset=utf-8", ".map": "application/json"}
+FOREVER = "public, max-age=31536000, immutable"
+"""How long a file may be cached: its name has a hash, so it never changes."""
 
 
 @cache
@@ -34,13 +37,22 @@ def file_name(name: str) -> str:
     return manifest[name]
 
 
-def content(name: str) -> tuple[bytes, bytes] | None:
+def serve(request: HttpRequest, name: str) -> HttpResponse:
+    """Answer with a file, where the ASGI application doesn't."""
+    found = content(name)
+    if found is None:
+        raise Http404
+    kind, body = found
+    return HttpResponse(body, content_type=kind, headers={"Cache-Control": FOREVER})
+
+
+def content(name: str) -> tuple[str, bytes] | None:
     """Return the content type and the bytes of a built file, if there is such a one."""
     return _contents().get(name)
 
 
 @cache
-def _contents() -> dict[str, tuple[bytes, bytes]]:
+def _contents() -> dict[str, tuple[str, bytes]]:
     # All at once, so that names that clients think of are nowhere kept nor looked up.
     return {
         path.name: (TYPES[path.suffix], path.read_bytes())

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from functools import wraps
-from typing import Any, ParamSpec
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache, wraps
+from traceback import extract_stack
+from typing import Any, Final, ParamSpec
 
+from django.conf import settings
 from django.db import transaction
 
 from sse_components import operations, runtime
-from sse_components.brokers.base import Idempotency, Published
+from sse_components.brokers.base import Broker, Idempotency, Published
 from sse_components.errors import BrokerUnavailable
-from sse_components.events import Draft
+from sse_components.events import NOWHERE, Draft
 from sse_components.owed import groups_of
 
 __all__ = ["ComponentDispatcher", "publish_drafts"]
 
 P = ParamSpec("P")
+
+DROPPED: Final = Published(NOWHERE, duplicate=False)
+"""What became of a draft that nobody could hear."""
+
+PLACES_ADVISED: Final = 1000
+
+_is_serving: ContextVar[bool] = ContextVar("is_serving", default=False)
 
 logger = logging.getLogger("sse_components.broker")
 
@@ -25,7 +36,10 @@ logger = logging.getLogger("sse_components.broker")
 async def publish_drafts(
     drafts: Sequence[Draft], idempotency: Idempotency | None = None
 ) -> list[Published]:
-    """Publish several events in order, in one step of the broker."""
+    """Publish several events in order, in one step of the broker.
+
+    Raises `BrokerUnavailable`, in a request too: who asks is to know.
+    """
     return await runtime.publisher().apublish(drafts, idempotency)
 
 
@@ -33,14 +47,38 @@ def publish_or_owe(drafts: Sequence[Draft]) -> None:
     """Publish what has been committed, which a broker that is away can't undo.
 
     If it is away, that is logged, and the groups whose state the drafts tell of get a
-    refresh when it is back.
+    refresh when it is back. Where nobody can hear them, now or later, they are dropped.
     """
+    publisher = _publisher(is_needed=False)
+    if publisher is None:
+        return
     try:
-        runtime.publisher().publish(drafts)
+        publisher.publish(drafts)
     except BrokerUnavailable as error:
         groups = ", ".join(dict.fromkeys(draft.group for draft in drafts))
         logger.error("A commit was not published to %.200s: %s", groups, error)
         runtime.owe(group for draft in drafts for group in groups_of(draft))
+
+
+@contextmanager
+def serving() -> Iterator[None]:
+    """Have what is published meanwhile be published by a request."""
+    reset = _is_serving.set(True)
+    try:
+        yield
+    finally:
+        _is_serving.reset(reset)
+
+
+def _publisher(*, is_needed: bool) -> Broker | None:
+    """Return the broker, or None if nobody hears it, which is then logged once."""
+    try:
+        return runtime.publisher()
+    except BrokerUnavailable:
+        if is_needed:
+            raise
+        runtime.log_silence()
+        return None
 
 
 def _awaitable(
@@ -48,7 +86,9 @@ def _awaitable(
 ) -> Callable[P, Coroutine[Any, Any, Published]]:
     @wraps(operation)
     async def publish(*args: P.args, **kwargs: P.kwargs) -> Published:
-        return (await publish_drafts([operation(*args, **kwargs)]))[0]
+        draft = operation(*args, **kwargs)
+        publisher = _publisher(is_needed=not _is_serving.get())
+        return DROPPED if publisher is None else (await publisher.apublish([draft]))[0]
 
     return publish
 
@@ -56,7 +96,11 @@ def _awaitable(
 def _plain(operation: Callable[P, Draft]) -> Callable[P, Published]:
     @wraps(operation)
     def publish(*args: P.args, **kwargs: P.kwargs) -> Published:
-        return runtime.publisher().publish([operation(*args, **kwargs)])[0]
+        draft = operation(*args, **kwargs)
+        if settings.DEBUG and _is_serving.get():
+            _advise_on_commit()
+        publisher = _publisher(is_needed=not _is_serving.get())
+        return DROPPED if publisher is None else publisher.publish([draft])[0]
 
     return publish
 
@@ -68,6 +112,23 @@ def _after_commit(operation: Callable[P, Draft]) -> Callable[P, None]:
         transaction.on_commit(lambda: publish_or_owe([draft]), robust=True)
 
     return publish
+
+
+def _advise_on_commit() -> None:
+    if transaction.get_connection().in_atomic_block:
+        caller = extract_stack(limit=3)[0]
+        _log_advice(caller.filename, caller.lineno)
+
+
+@lru_cache(maxsize=PLACES_ADVISED)
+def _log_advice(file: str, line: int | None) -> None:
+    """Once for each place, as far as the cache remembers."""
+    logger.warning(
+        "%s:%s publishes what isn't committed yet and may never be: "
+        "use ComponentDispatcher.on_commit",
+        file,
+        line,
+    )
 
 
 class _Plain:
@@ -105,6 +166,10 @@ class ComponentDispatcher:
     ones as plain functions, `on_commit` as functions that publish after commit. The
     first two return what was published: its `position`, whose text is the event's id,
     and whether it is a `duplicate`.
+
+    With the embedded broker, a process that doesn't serve the ASGI application reaches
+    nobody. There a request, and `on_commit` anywhere, publishes nothing, which is
+    logged once, and the position is `0:0`; other code gets `BrokerUnavailable`.
     """
 
     data_changed = staticmethod(_awaitable(operations.data_changed))

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from sse_components import bundles, grants, operations, revoking, runtime
 from sse_components.components.page import Left, Page, page_of
+from sse_components.dispatcher import serving
 from sse_components.events import is_sender
 
 PLACEHOLDER: Final = mark_safe("<!--sse-scripts-->")
@@ -39,7 +40,7 @@ def SSEComponentsMiddleware(get_response: Handler) -> Handler:  # noqa: N802  # 
         page = page_of(request)  # now, before anything is read for the page
         with revoking.noted() as revoked:
             try:
-                with _sender(request):
+                with serving(), _sender(request):
                     response = get_response(request)
             finally:  # a view that failed, or was cancelled, may have logged out too
                 if page.left:
@@ -124,7 +125,7 @@ def _script(page: Page) -> SafeString:
         '<script src="{}" defer data-sse-scripts data-stream="{}" data-components="{}" '
         'data-grants="{}" data-grant="{}" data-cursor="{}" data-csrf="{}"{}></script>',
         f"{prefix}static/{bundles.file_name('sse-components.js')}",
-        f"{prefix}stream" if runtime.hub() else "off",
+        _stream(prefix),
         f"{prefix}components/",
         f"{prefix}grants",
         page.grant(),
@@ -132,3 +133,10 @@ def _script(page: Page) -> SafeString:
         get_token(page.request),
         format_html(' nonce="{}"', str(nonce)) if nonce else "",
     )
+
+
+def _stream(prefix: str) -> str:
+    if runtime.has_streams():
+        return f"{prefix}stream"
+    runtime.log_silence()
+    return "off"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from threading import RLock
@@ -37,6 +38,8 @@ class _Runtime:
     starting: asyncio.Task[Hub] | None = None
     loop: asyncio.AbstractEventLoop | None = None
     """Where the hub lives."""
+    is_known_to_be_silent: bool = False
+    """Whether it has been logged that nobody hears this process."""
 
     @cached_property
     def broker(self) -> Broker:
@@ -91,12 +94,18 @@ class _Runtime:
             self.telling.put(transitions)
 
 
+SILENT = (
+    "This process serves no streams, and the embedded broker "
+    f"({conf.NAME}['BROKER_URL'] = 'memory://') doesn't reach another one."
+)
+
 WATCHED = 4096
 """Names of which it is remembered whether their members are to be known."""
 
 logger = logging.getLogger("sse_components.broker")
 
 _current: _Runtime | None = None
+_stand_in: Broker | None = None
 _lock = RLock()
 
 
@@ -117,13 +126,41 @@ def publisher() -> Broker:
     Raises `BrokerUnavailable` with the embedded broker in a process that serves no
     streams: its events would reach nobody.
     """
-    runtime = _runtime()
-    if runtime.hub is None and runtime.settings.broker_url == conf.EMBEDDED:
-        raise BrokerUnavailable(
-            "This process serves no streams, and the embedded broker "
-            f"({conf.NAME}['BROKER_URL'] = 'memory://') doesn't reach another one."
-        )
+    stand_in = _stand_in
+    if stand_in is not None:
+        return stand_in
+    if not has_streams():
+        raise BrokerUnavailable(SILENT)
     return broker()
+
+
+@contextmanager
+def publishing_to(broker: Broker) -> Iterator[None]:
+    """Have all that this process publishes go to another broker, for tests.
+
+    In every thread, and without a hub too.
+    """
+    global _stand_in
+    before, _stand_in = _stand_in, broker
+    try:
+        yield
+    finally:
+        _stand_in = before
+
+
+def has_streams() -> bool:
+    """Whether streams hear this process: its own, or another one's over Redis."""
+    runtime = _runtime()
+    return runtime.hub is not None or runtime.settings.broker_url != conf.EMBEDDED
+
+
+def log_silence() -> None:
+    """Warn, once, that nobody hears this process."""
+    with _lock:
+        runtime = _runtime()
+        is_known, runtime.is_known_to_be_silent = runtime.is_known_to_be_silent, True
+    if not is_known:
+        logger.warning("Pages stay as they are, and events are lost: %s", SILENT)
 
 
 def owe(groups: Iterable[str]) -> None:

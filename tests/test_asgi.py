@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from sse_components import runtime
 from sse_components.asgi import Application, get_asgi_application
+from sse_components.errors import BrokerRefused
 from tests.communicator import Communicator, request, scope
 
 LOGGERS = [logging.getLogger(name) for name in ("uvicorn.access", "uvicorn.error")]
@@ -111,6 +112,26 @@ async def test_all_other_addresses_are_djangos(
     assert django.paths == [root_path + path]
 
 
+async def test_a_page_finds_streams_being_served_where_there_is_no_lifespan(
+    app: Application, django: Django
+) -> None:
+    assert runtime.hub() is None
+    async with request(app, "/"):
+        assert runtime.hub() is not None
+
+
+async def test_a_page_is_served_where_streams_can_not_be(
+    app: Application, django: Django, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse() -> None:
+        raise BrokerRefused("a cluster")
+
+    monkeypatch.setattr(runtime, "start", refuse)
+    async with request(app, "/") as exchange:
+        assert exchange.status == 418
+    assert runtime.hub() is None
+
+
 async def test_the_prefix_is_a_setting(
     app: Application, django: Django, settings: Settings
 ) -> None:
@@ -124,6 +145,7 @@ async def test_the_prefix_is_a_setting(
 async def test_the_project_gets_djangos_pages() -> None:
     async with request(get_asgi_application(), "/nothing/here") as exchange:
         assert exchange.status == 404
+    await runtime.stop()
 
 
 async def test_a_websocket_is_refused(app: Application, django: Django) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
 
 from sse_components import bundles
 from sse_components.asgi import get_asgi_application
@@ -36,13 +37,13 @@ def test_a_bundle_is_served_under_the_name_in_the_manifest(built: Path) -> None:
     assert bundles.folder() == built
     assert bundles.file_name("sse-components.js") == NAME
     assert bundles.content(NAME) == (
-        b"text/javascript; charset=utf-8", b"// the client"
+        "text/javascript; charset=utf-8", b"// the client"
     )  # fmt: skip
 
 
 def test_a_source_map_is_served_too(built: Path) -> None:
     (built / f"{NAME}.map").write_text("{}")
-    assert bundles.content(f"{NAME}.map") == (b"application/json", b"{}")
+    assert bundles.content(f"{NAME}.map") == ("application/json", b"{}")
 
 
 # A66
@@ -101,3 +102,14 @@ async def test_what_is_not_served_is_not_found_and_not_kept(
         await exchange.read()
     assert exchange.status == 404
     assert "cache-control" not in exchange.headers
+
+
+# A12
+def test_where_there_is_no_asgi_application_django_serves_it(
+    built: Path, client: Client
+) -> None:
+    answer = client.get(f"/sse/static/{NAME}")
+    assert answer.content == b"// the client"
+    assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert client.get("/sse/static/other.js").status_code == 404

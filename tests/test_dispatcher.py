@@ -7,17 +7,21 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import transaction
-from django.test import AsyncClient
+from django.http import HttpRequest, HttpResponse
+from django.test import AsyncClient, Client
+from django.urls import include, path
 from pytest_django import Settings
 
-from sse_components import ComponentDispatcher, runtime, wire
+from sse_components import ComponentDispatcher, dispatcher, runtime, wire
 from sse_components.brokers.base import Announcement, Delivery, Published
+from sse_components.brokers.memory import MemoryBroker
 from sse_components.brokers.redis import RedisBroker
 from sse_components.errors import (
     BrokerUnavailable,
@@ -283,6 +287,46 @@ async def test_what_is_for_after_commit_is_written_down_before(heard: Heard) -> 
     assert json.loads(event.payload)["data"] == {"headline": "as it was"}
 
 
+def from_a_sync_view(request: HttpRequest, operation: str, group: str) -> HttpResponse:
+    publish = getattr(ComponentDispatcher.sync, operation)
+    published = publish(group, *MORE.get(operation, ()))
+    return HttpResponse(str(published.position))
+
+
+async def from_an_async_view(
+    request: HttpRequest, operation: str, group: str
+) -> HttpResponse:
+    publish = getattr(ComponentDispatcher, operation)
+    published = await publish(group, *MORE.get(operation, ()))
+    return HttpResponse(str(published.position))
+
+
+def in_transactions(request: HttpRequest) -> HttpResponse:
+    """Publish from two places in the code, each time anew."""
+    with transaction.atomic():
+        ComponentDispatcher.sync.data_changed(GROUP)
+        for operation in ("data_changed", "component_created"):
+            getattr(ComponentDispatcher.sync, operation)(GROUP)
+    return HttpResponse()
+
+
+def without_mistakes(request: HttpRequest) -> HttpResponse:
+    ComponentDispatcher.sync.data_changed(GROUP)
+    with transaction.atomic():
+        ComponentDispatcher.on_commit.data_changed(GROUP)
+    return HttpResponse()
+
+
+VIEWS = ["from_a_sync_view", "from_an_async_view"]
+urlpatterns = [
+    path("from_a_sync_view/<str:operation>/<path:group>", from_a_sync_view),
+    path("from_an_async_view/<str:operation>/<path:group>", from_an_async_view),
+    path("in_transactions", in_transactions),
+    path("without_mistakes", without_mistakes),
+    path("api/", include("api.urls")),
+]
+
+
 # A12, A38
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_without_a_hub_the_error_names_the_setting(operation: str) -> None:
@@ -302,18 +346,147 @@ async def test_after_the_hub_has_stopped_nothing_can_be_published() -> None:
         await ComponentDispatcher.data_changed(GROUP)
 
 
-# A45
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_without_a_hub_a_commit_succeeds_and_the_error_is_logged(
-    operation: str, caplog: pytest.LogCaptureFixture
+# A12
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize("view", VIEWS)
+def test_without_a_hub_what_requests_publish_is_dropped_with_one_warning(
+    client: Client, caplog: pytest.LogCaptureFixture, view: str
 ) -> None:
-    publish = getattr(ComponentDispatcher.on_commit, operation)
-    in_a_transaction(lambda: publish(GROUP, *MORE.get(operation, ())))
+    for operation in OPERATIONS:
+        answer = client.get(f"/{view}/{operation}/{GROUP}")
+        assert (answer.status_code, answer.content) == (200, b"0:0")
     (record,) = caplog.records
-    assert record.levelname == "ERROR"
+    assert (record.levelname, record.name) == ("WARNING", "sse_components.broker")
+    assert "SSE_COMPONENTS['BROKER_URL']" in caplog.text
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize("view", VIEWS)
+def test_mistakes_are_raised_although_it_would_be_dropped(
+    client: Client, caplog: pytest.LogCaptureFixture, view: str
+) -> None:
+    with pytest.raises(InvalidGroup):
+        client.get(f"/{view}/data_changed/news.*")
+    assert "BROKER_URL" not in caplog.text
+
+
+@pytest.mark.urls(__name__)
+def test_what_follows_a_request_is_in_none(client: Client) -> None:
+    with pytest.raises(InvalidGroup):
+        client.get("/from_a_sync_view/data_changed/news.*")
+    with pytest.raises(BrokerUnavailable):
+        ComponentDispatcher.sync.data_changed(GROUP)
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize("view", VIEWS)
+async def test_with_a_hub_a_request_publishes(heard: Heard, view: str) -> None:
+    answer = await AsyncClient().get(f"/{view}/data_changed/{GROUP}")
+    (event,) = await heard()
+    assert answer.content.decode() == str(event.position)
+
+
+# A38
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize(
+    ("address", "body"),
+    [
+        (f"groups/{GROUP}/data-changed", {"data": {}}),
+        ("events", {"events": [{"type": "component.data_changed", "group": GROUP}]}),
+    ],
+)
+def test_a_caller_of_the_rest_api_is_told_that_nobody_hears(
+    client: Client, settings: Settings, address: str, body: dict[str, Any]
+) -> None:
+    settings.SSE_API_KEY, settings.SSE_API_RATE = "key", 0
+    answer = client.post(
+        f"/api/v1/{address}",
+        body,
+        content_type="application/json",
+        headers={"X-API-Key": "key"},
+    )
+    assert answer.status_code == 503
+
+
+# A12, A45
+@pytest.mark.django_db(transaction=True)
+def test_without_a_hub_commits_succeed_and_one_warning_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for operation in OPERATIONS:
+        publish = getattr(ComponentDispatcher.on_commit, operation)
+        in_a_transaction(partial(publish, GROUP, *MORE.get(operation, ())))
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
     assert "BROKER_URL" in caplog.text
     assert not owing()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_is_published_can_go_to_another_broker(heard: Heard) -> None:
+    other = MemoryBroker()
+    await (await other.feed()).subscribe(["news.*"])
+    cursor = await other.position()
+    with runtime.publishing_to(other):
+        await ComponentDispatcher.data_changed(GROUP)
+        await asyncio.to_thread(ComponentDispatcher.sync.notify, GROUP, "hello")
+        await asyncio.to_thread(ComponentDispatcher.on_commit.component_removed, GROUP)
+    published = await ComponentDispatcher.component_created(GROUP)
+    events = (await other.resume(cursor, ["news.*"], 10)).events
+    assert [event.type for event in events] == [
+        "component.data_changed",
+        "notify",
+        "component.removed",
+    ]
+    assert [event.position for event in await heard()] == [published.position]
+    await other.close()
+
+
+async def test_of_several_other_brokers_the_innermost_is_published_to() -> None:
+    outer, inner = MemoryBroker(), MemoryBroker()
+    with runtime.publishing_to(outer):
+        with suppress(Failure), runtime.publishing_to(inner):
+            assert runtime.publisher() is inner
+            raise Failure
+        assert runtime.publisher() is outer
+    with pytest.raises(BrokerUnavailable):
+        runtime.publisher()
+
+
+@pytest.fixture
+def _nobody_was_advised() -> None:
+    dispatcher._log_advice.cache_clear()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.urls(__name__)
+@pytest.mark.usefixtures("_nobody_was_advised")
+def test_while_debugging_a_request_is_told_once_what_to_use_in_a_transaction(
+    client: Client, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DEBUG = True
+    with runtime.publishing_to(MemoryBroker()):
+        client.get("/in_transactions")
+        client.get("/in_transactions")
+    first, second = [record.getMessage() for record in caplog.records]
+    for message in (first, second):
+        assert __file__ in message
+        assert "ComponentDispatcher.on_commit" in message
+    assert first != second
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.urls(__name__)
+@pytest.mark.usefixtures("_nobody_was_advised")
+def test_nobody_is_told_who_makes_no_mistake_or_serves_users(
+    client: Client, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with runtime.publishing_to(MemoryBroker()):
+        client.get("/in_transactions")
+        settings.DEBUG = True
+        client.get("/without_mistakes")
+        in_a_transaction(lambda: ComponentDispatcher.sync.data_changed(GROUP))
+    assert not caplog.records
 
 
 class Outage:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.http import (
@@ -32,6 +32,7 @@ from sse_components.hub import Hub
 from sse_components.middleware import SSEComponentsMiddleware
 from sse_components.revocations import Whose
 from tests.components.pages import root
+from tests.redis_servers import RedisServer
 
 pytestmark = [
     pytest.mark.urls(__name__),
@@ -277,11 +278,36 @@ def test_a_client_that_was_not_built_is_a_loud_error(
 
 # A12
 def test_without_streams_the_page_says_so_and_its_cursor_resets(
-    client: Client,
+    client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
+    for _ in range(2):
+        (script,) = scripts(client.get("/shown/"))
+        assert script["data-stream"] == "off"
+        assert script["data-cursor"] == "0:0"
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "SSE_COMPONENTS['BROKER_URL']" in caplog.text
+
+
+def test_a_page_that_needs_no_streams_warns_of_nothing(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.get("/bare/")
+    client.get("/without_place/")
+    assert not caplog.records
+
+
+def test_a_process_without_a_hub_has_another_ones_streams_over_redis(
+    client: Client,
+    settings: Settings,
+    redis_server: RedisServer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings.SSE_COMPONENTS = {"BROKER_URL": redis_server.url}
     (script,) = scripts(client.get("/shown/"))
-    assert script["data-stream"] == "off"
-    assert script["data-cursor"] == "0:0"
+    assert script["data-stream"] == "/sse/stream"
+    assert not caplog.records
+    async_to_sync(runtime.stop)()
 
 
 # A58
