@@ -122,6 +122,13 @@ class DataChanged(TypedDict):
     update: bool
 
 
+class RowChanged(DataChanged):
+    """Payload of `component.data_changed` from a reactive model."""
+
+    model: str
+    """Which one's row it is, `app_label.model_name`."""
+
+
 class Created(TypedDict):
     """Payload of `component.created`."""
 

@@ -16,6 +16,7 @@ from sse_components.events import (
     Draft,
     Notify,
     Removed,
+    RowChanged,
     check_group,
     check_own_type,
     check_text,
@@ -45,6 +46,18 @@ def data_changed(
         raise InvalidPayload(f"update is True or False, not {update!r}.")
     payload: DataChanged = {"data": _members(data), "update": update}
     return _draft(group, "component.data_changed", payload, sender)
+
+
+def row_changed(
+    group: str, model: str, data: Mapping[str, Any], *, update: bool = False
+) -> Draft:
+    """Tell of a change to a model's row, as `data_changed` does.
+
+    It says which model's: such events are published after their commits, but not in
+    the order of the commits, and a client has to fetch when it hears two at once.
+    """
+    payload: RowChanged = {"data": _members(data), "update": update, "model": model}
+    return _draft(group, "component.data_changed", payload, None)
 
 
 def component_created(

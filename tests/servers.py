@@ -7,13 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from functools import cache
 from pathlib import Path
 from urllib.request import urlopen
+
+from tests import databases
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 20
@@ -40,7 +41,8 @@ with transaction.atomic():
 class Server:
     """Can be stopped and started again on the same port, like one in a deploy.
 
-    The options are uvicorn's: `["--workers", "2"]`, or `["--reload"]`.
+    The options are uvicorn's: `["--workers", "2"]`, or `["--reload"]`. The database
+    is a new one, seeded, unless the environment has the `database_url` of another.
     """
 
     def __init__(
@@ -53,19 +55,25 @@ class Server:
         self._folder = folder
         self._options = list(options)
         self._application = application
+        own_database = databases.unused_url(folder)
         self._environment = os.environ | {
-            "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
+            "DATABASE_URL": own_database,
+            "DJANGO_SETTINGS_MODULE": "project.settings",  # not those of the tests
             "SSE_API_KEY": "test-key",
             "PYTHONDEVMODE": "1",
             "PYTHONWARNINGS": "error",
         }
         self._environment |= environment or {}
+        self.database_url = self._environment["DATABASE_URL"]
         self._process: subprocess.Popen[bytes] | None = None
         with closing(socket.create_server(("127.0.0.1", 0))) as free:
             self.port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.headers = {"Authorization": "Bearer test-key"}
-        (folder / "db.sqlite3").write_bytes(_seeded_database())
+        if self.database_url == own_database:
+            databases.make(own_database)
+            dropped = weakref.finalize(self, databases.drop, own_database)
+            dropped.atexit = False  # when PostgreSQL may be gone
 
     @property
     def pid(self) -> int:
@@ -107,7 +115,7 @@ class Server:
 
     def manage(self, *arguments: str) -> str:
         """Run a management command against this server's database."""
-        return _manage(self._environment, *arguments)
+        return databases.manage(self._environment, *arguments)
 
     def log_in(self, count: int) -> list[dict[str, str]]:
         """Return the headers of so many users who are logged in."""
@@ -190,26 +198,3 @@ def _serves(pid: str) -> bool:
         return b"--multiprocessing-fork" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):  # ended in the meantime
         return False
-
-
-@cache
-def _seeded_database() -> bytes:
-    """Made once for all servers: each gets a copy, in the time of a copy."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "db.sqlite3"
-        environment = os.environ | {"DATABASE_URL": f"sqlite:///{path}"}
-        _manage(environment, "migrate", "--verbosity=0")
-        _manage(environment, "seed")
-        return path.read_bytes()
-
-
-def _manage(environment: dict[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout

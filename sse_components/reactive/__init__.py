@@ -1,0 +1,1 @@
+"""Reactive models: what is done to rows becomes events, after its commit."""

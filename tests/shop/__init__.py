@@ -1,0 +1,1 @@
+"""Reactive models of every kind, for the tests."""

@@ -1,0 +1,1 @@
+"""A site that shows the bookshop, for tests in a browser."""

@@ -1,0 +1,5 @@
+"""The tests' settings, with the pages of this site."""
+
+from tests.settings import *  # noqa: F403
+
+ROOT_URLCONF = "tests.shop.site.urls"
