@@ -3,6 +3,8 @@ PORT ?= 8000
 # Of the tests.
 WORKERS ?= 2
 BIN := .venv/bin
+PYTEST := PYTHONDEVMODE=1 $(BIN)/pytest --cov --cov-report=
+TOGETHER := --numprocesses $(WORKERS) --dist worksteal
 NPM := $(BIN)/python hatch_build.py
 CLIENT := hatch_build.py $(wildcard static/*.json static/build.mjs static/src/*.ts)
 # Old pips know the first for isolated builds too, new ones want the second.
@@ -30,10 +32,11 @@ demo: .venv/demo  ## The demo on http://127.0.0.1:8000 (PORT=9000 for another po
 test: .venv/dev system tests/independent/node_modules  ## The whole suite
 	$(NPM) --silent run build
 	$(NPM) --silent test
-	PYTHONDEVMODE=1 $(BIN)/pytest -m 'not alone' --numprocesses $(WORKERS) --dist worksteal \
-	  --cov --cov-report=
-	PYTHONDEVMODE=1 $(BIN)/pytest -m alone \
-	  --cov --cov-append --cov-report=term --cov-fail-under=95
+	$(PYTEST) -m 'not alone' $(TOGETHER)
+	$(PYTEST) -m alone --cov-append
+	$(PYTEST) --postgresql -m 'database and not alone' $(TOGETHER) --cov-append
+	$(PYTEST) --postgresql -m 'database and alone' --cov-append
+	$(BIN)/coverage report --fail-under=95
 
 lint: style types layers  ## Style, types, import contracts, migrations
 
@@ -81,10 +84,11 @@ tests/independent/node_modules: tests/independent/package-lock.json | .venv/dev
 # Playwright's own Node.js needs libatomic, which a bare Debian does not have.
 system: .venv/dev
 	@ready() { { test -n "$$CHROMIUM" || command -v chromium; } && $(BIN)/playwright --version && \
-	  PATH="$$PATH:/usr/sbin" command -v nginx; } >/dev/null 2>&1; \
+	  PATH="$$PATH:/usr/sbin" command -v nginx && \
+	  $(BIN)/python -c "from tests.postgresql import PostgreSQL; PostgreSQL().close()"; } >/dev/null 2>&1; \
 	ready || { test "$$(id -u)" = 0 && command -v apt-get && apt-get update && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium libatomic1 nginx-light; } >/dev/null; \
-	ready || { echo "The tests need Chromium and nginx: install the packages chromium, libatomic1 and nginx-light (Ubuntu, where Chromium is a snap: set CHROMIUM to a Chromium's path)." >&2; exit 1; }
+	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium libatomic1 nginx-light postgresql; } >/dev/null; \
+	ready || { echo "The tests need Chromium, nginx and PostgreSQL: install the packages chromium, libatomic1, nginx-light and postgresql (Ubuntu, where Chromium is a snap: set CHROMIUM to a Chromium's path)." >&2; exit 1; }
 
 # Installing builds the client too, with a Node.js of its own if there is none; what
 # works on the client needs one afterwards as well.

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db import DataError
 from django.http import HttpRequest
 from ninja import Router, Status
 
@@ -83,7 +84,7 @@ async def _active(request: HttpRequest, user: str) -> str:
     check_scope(caller(request), "manage")
     try:
         found = await get_user_model()._default_manager.aget(pk=user)
-    except (ObjectDoesNotExist, ValidationError, ValueError):  # or no primary key
+    except (ObjectDoesNotExist, ValidationError, ValueError, DataError):
         found = None
     if found is None or not found.is_active:
         raise invalid_at("There is no active user with this primary key.", "user")

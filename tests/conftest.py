@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
+import dj_database_url
 import hypothesis
 import pytest
+from django.conf import settings
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 
 from sse_components import bundles, runtime
+from tests.postgresql import PostgreSQL
 from tests.proxies import Proxy, tls_context
 from tests.redis_servers import DEFAULT, NewRedisServer, RedisServer
+
+DATABASE_FIXTURES = {"db", "transactional_db"}
 
 hypothesis.settings.register_profile("shared-machine", deadline=None)
 hypothesis.settings.load_profile("shared-machine")
@@ -22,6 +31,24 @@ hypothesis.settings.load_profile("shared-machine")
 def _no_runtime_is_left() -> Iterator[None]:
     yield
     runtime.reset()
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_keeps_a_connection() -> Iterator[None]:
+    """Close what a test has opened in threads, where nothing ends Django's requests."""
+    opened: list[BaseDatabaseWrapper] = []
+
+    def note(connection: BaseDatabaseWrapper, **_: object) -> None:
+        opened.append(connection)
+
+    connection_created.connect(note)
+    yield
+    connection_created.disconnect(note)
+    own = connections.all(initialized_only=True)
+    for connection in opened:
+        if connection not in own:
+            connection.inc_thread_sharing()
+            connection.close()
 
 
 @pytest.fixture
@@ -79,10 +106,52 @@ async def tls_redis_url(
     await proxy.stop()
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """One for tests of what uses it, whatever the others run on."""
+    try:
+        server = PostgreSQL()
+    except FileNotFoundError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    server.start()
+    yield server
+    server.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgresql",
+        action="store_true",
+        help="Run on a PostgreSQL that is started for it, and not on SQLite.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start PostgreSQL; the workers of pytest-xdist find it in their environment."""
+    if not config.option.postgresql or hasattr(config, "workerinput"):
+        return
+    try:
+        server = PostgreSQL()
+    except FileNotFoundError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.add_cleanup(server.close)
+    server.start()
+    os.environ["DATABASE_URL"] = server.url
+    # pytest-django sets Django up before pytest reads this file.
+    settings.DATABASES["default"] = dj_database_url.parse(server.url)
+    connections.configure_settings(settings.DATABASES)
+    del connections["default"]
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A transaction around an async test doesn't cover its other threads."""
     for item in items:
         marker = item.get_closest_marker("django_db")
+        if marker or DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("database")
+        # A transaction around an async test doesn't cover its other threads.
         asynchronous = inspect.iscoroutinefunction(getattr(item, "obj", None))
         if marker and asynchronous and not marker.kwargs.get("transaction"):
             raise pytest.UsageError(f"{item.nodeid}: use django_db(transaction=True)")

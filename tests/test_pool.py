@@ -27,6 +27,7 @@ def scratch(tmp_path: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[str]
     """A database in a file: Django keeps one in memory open whatever it is told."""
     connections.databases["scratch"] = {
         **connections.databases["default"],
+        "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(tmp_path / "scratch.sqlite3"),
     }
     with django_db_blocker.unblock():

@@ -178,6 +178,7 @@ def test_no_connection_to_a_database_is_kept(
     # Django keeps one to a database in memory open whatever it is told.
     connections.databases["scratch"] = {
         **connections.databases["default"],
+        "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(tmp_path / "scratch.sqlite3"),
     }
     found: list[Any] = []

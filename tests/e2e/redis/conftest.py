@@ -46,9 +46,9 @@ def new_pair_of_pages(tmp_path_factory: pytest.TempPathFactory) -> NewPair:
         pair = []
         for name in ("a", "b"):
             folder = tmp_path_factory.mktemp(name)
-            environment.setdefault("DATABASE_URL", f"sqlite:///{folder / 'db.sqlite3'}")
             application = "tests.e2e.pages_site:application"
             pair.append(Server(folder, [], environment, application))
+            environment["DATABASE_URL"] = pair[0].database_url
         try:
             with ThreadPoolExecutor() as threads:
                 list(threads.map(Server.start, pair))
