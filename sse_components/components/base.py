@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.http import HttpRequest
 
 from sse_components.components import registry
-from sse_components.components.public import (
-    PublicMethod,
-    PublicProperty,
-    Watch,
-    method_of,
-)
+from sse_components.components.methods import PublicMethod, method_of
+from sse_components.components.public import PublicProperty, Watch
 
 
 class Client:
@@ -50,12 +46,21 @@ class ReactiveComponent:
     It is known as `app_label.ClassName` and renders `template`, or the file
     `template_name`, which must have one root element. `load()` runs before every
     render, with the arguments of the tag.
+
+    What else is set on it, in a public method or in `__init__`, is there again at the
+    next call: JSON's types, dates and times, decimals, UUIDs, models. Not what `load()`
+    sets, and nothing whose name begins with _.
     """
 
     template: ClassVar[str | None] = None
     template_name: ClassVar[str | None] = None
     subscription: str | Sequence[str] | None = None
     """The group or groups that it listens to."""
+    covers: str | Sequence[str] | None = None
+    """The pattern or patterns over the groups of the components inside it.
+
+    The page hears them with one subscription; the component itself doesn't listen.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -74,6 +79,10 @@ class ReactiveComponent:
     def get_subscription(self) -> str | Sequence[str] | None:
         """Return the group or groups to listen to; `subscription` unless overridden."""
         return self.subscription
+
+    def get_covers(self) -> str | Sequence[str] | None:
+        """Return the pattern or patterns over its children; `covers` by default."""
+        return self.covers
 
     @classmethod
     def public_properties(cls) -> dict[str, PublicProperty]:
@@ -109,3 +118,10 @@ class ReactiveComponent:
             return {name: getattr(self, name) for name in self.public_properties()}
         finally:
             self.watch = watch
+
+    if not TYPE_CHECKING:  # who checks types would take any name for an attribute
+
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name != "watch":
+                self.watch.writes.add(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,7 +12,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
 from sse_components import grants, runtime
-from sse_components.events import NOWHERE, Position, hashed, is_pattern
+from sse_components.components import present
+from sse_components.components.keys import Keys
+from sse_components.events import NOWHERE, Position, hashed, is_pattern, pattern_over
 from sse_components.groups import (
     BROADCAST,
     USERS,
@@ -54,12 +55,22 @@ class Page:
     asked: set[str] = field(default_factory=set)
     """Those of the groups that only the browser's own values asked for."""
     components: int = 0
-    keys: Counter[str] = field(default_factory=Counter)
-    """How often a component came without a key, by name."""
+    keys: Keys = field(default_factory=Keys)
     cookie: str | None = None
     """A new value for the browser's cookie, to be set with the response."""
     left: Left | None = None
     """What is to be revoked with the response, because the visitor has logged out."""
+    _located: bool = False
+
+    def locate(self) -> None:
+        """Have a position, before anything is read for the first component.
+
+        A process with a hub knows it from the beginning; others ask the broker, once.
+        """
+        if not self._located:
+            self._located = True
+            if self.position == NOWHERE:
+                self.position = present.asked()
 
     @property
     def visitor(self) -> Visitor:
@@ -110,7 +121,8 @@ class Page:
         names = sorted(
             name
             for name in self.groups
-            if not is_reserved(name) or is_private_to(visitor, name)
+            if not self._is_covered(name)
+            and (not is_reserved(name) or is_private_to(visitor, name))
         )
         text, _ = runtime.grants().issue(names, whose, asked=self.asked)
         if len(names) <= runtime.settings().max_groups and len(text) <= MAX_GRANT:
@@ -118,8 +130,8 @@ class Page:
         advice = (
             f"The page subscribes to {len(names)} groups, and a grant has room for "
             f"{runtime.settings().max_groups} of them and {MAX_GRANT} characters. "
-            "Have a list subscribe to a pattern, such as shop.item.*, that covers all "
-            "of its items."
+            "Have a list name the pattern that covers all of its items: "
+            'covers = "shop.item.*".'
         )
         if django_settings.DEBUG:
             raise ImproperlyConfigured(advice)
@@ -148,6 +160,16 @@ class Page:
         key = None if session is None else session.session_key
         self.left = Left(before.cookie or cookie, before.session_key or key)
 
+    def _is_covered(self, name: str) -> bool:
+        """Whether a pattern in the grant stands for a name, with no less standing."""
+        pattern = pattern_over(name)
+        return (
+            pattern in self.groups
+            and pattern != name
+            and not is_reserved(name)
+            and (pattern not in self.asked or name in self.asked)
+        )
+
     def _browser(self) -> str:
         cookie = self.request.COOKIES.get(grants.COOKIE) or self.cookie
         if cookie is None:
@@ -170,11 +192,6 @@ def page_of(request: HttpRequest) -> Page:
     """Return the page that a request makes; there is one for each."""
     page: Any = getattr(request, "sse_page", None)
     if page is None:
-        page = Page(request, request.get_full_path(), _present())
+        page = Page(request, request.get_full_path(), present.known())
         request.sse_page = page  # type: ignore[attr-defined]
     return page  # type: ignore[no-any-return]
-
-
-def _present() -> Position:
-    hub = runtime.hub()
-    return hub.judged if hub else NOWHERE

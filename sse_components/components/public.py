@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from copy import deepcopy
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, cast, get_type_hints, overload
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol, TypeVar, overload
 
-from pydantic import TypeAdapter
+from django.utils.functional import Promise
+
+from sse_components.components import validators
+from sse_components.components.methods import Marks
+from sse_components.components.validators import Validator
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
+_NOTHING: Final = object()
+
 
 @dataclass
 class Watch:
-    """Notes which public properties of a component are read and set, by name."""
+    """Notes which public properties of a component are read, and what is set on it."""
 
     reads: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
+    """What has been set outside of `load`."""
+    loaded: Set[str] = frozenset()
+    """What `load` has set the last time."""
+
+    def fresh(self) -> Watch:
+        """Return one for the same component that has noted nothing yet."""
+        return Watch(kept=set(self.kept), loaded=self.loaded)
 
 
 class HasWatch(Protocol):
@@ -35,8 +49,8 @@ class PublicProperty:
     """
 
     def __init__(self, default: object) -> None:
-        self._default = default
-        self._adapter: TypeAdapter[Any] | None = None
+        self.default = default
+        self._validators: dict[type, Validator] = {}
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -48,37 +62,28 @@ class PublicProperty:
         instance.watch.reads.add(self.name)
         values = vars(instance)
         if self.name not in values:
-            values[self.name] = deepcopy(self._default)  # a list is nobody else's
+            values[self.name] = deepcopy(self.default)  # a list is nobody else's
         return values[self.name]
 
     def __set__(self, instance: HasWatch, value: Any) -> None:
-        instance.watch.writes.add(self.name)
         vars(instance)[self.name] = value
 
     def validate(self, owner: type, value: object) -> Any:
         """Return a value from a page; raises pydantic's `ValidationError`."""
-        if self._adapter is None:
-            self._adapter = TypeAdapter(self._type(owner))
-        return self._adapter.validate_python(value)
-
-    def _type(self, owner: type) -> Any:
-        hints = get_type_hints(owner)
-        if self.name in hints:
-            return hints[self.name]
-        return Any if self._default is None else type(self._default)
+        if owner not in self._validators:
+            kind = _type_of(self.default)
+            found = validators.of_attribute(owner, self.name, kind)
+            self._validators[owner] = found
+        return self._validators[owner].validate_python(value)
 
 
-@dataclass(frozen=True)
-class PublicMethod:
-    """How a method may be called from a page."""
-
-    update: bool = True
-    """Whether the component is rendered afterwards."""
-    listens: tuple[str, ...] = ()
-    """The events that call it."""
+def _type_of(default: object) -> Any:
+    if default is None:
+        return Any
+    return str if isinstance(default, Promise) else type(default)
 
 
-class _Public:
+class _Public(Marks):
     """`public(default)`, `@public`, `@public(update=False)`, `@public.listen(name)`."""
 
     @overload
@@ -86,34 +91,16 @@ class _Public:
     @overload
     def __call__(self, default: T) -> T: ...
     @overload
-    def __call__(self, *, update: bool) -> Callable[[F], F]: ...
-    def __call__(self, default: Any = None, *, update: bool | None = None) -> Any:
+    def __call__(self, *, update: bool) -> Marks: ...
+    def __call__(self, default: Any = _NOTHING, *, update: bool | None = None) -> Any:
+        if (default is _NOTHING) == (update is None):
+            raise TypeError("public() takes a default, or update=False for a method.")
         if update is not None:
-            return lambda method: _marked(method, update=update)
+            return Marks(lambda method: replace(method, update=update))
         if callable(default) and not isinstance(default, type):
-            return _marked(default)
+            return super().__call__(default)
         # A descriptor stands in for the value, as a dataclass's field() does.
         return PublicProperty(default)
-
-    def listen(self, event_name: str) -> Callable[[F], F]:
-        """Have a method called at a notification, once for each component."""
-        return lambda method: _marked(method, listens=event_name)
-
-
-def _marked(method: F, *, update: bool | None = None, listens: str | None = None) -> F:
-    before = method_of(method) or PublicMethod()
-    after = PublicMethod(
-        update=before.update if update is None else update,
-        listens=before.listens if listens is None else (*before.listens, listens),
-    )
-    cast(Any, method).public_method = after
-    return method
-
-
-def method_of(method: object) -> PublicMethod | None:
-    """Return how a method may be called, if it is public."""
-    found = getattr(method, "public_method", None)
-    return found if isinstance(found, PublicMethod) else None
 
 
 public = _Public()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from pkgutil import walk_packages
+from typing import TYPE_CHECKING, Final
 
 from django.apps import apps
-from django.utils.module_loading import autodiscover_modules
+from django.utils.module_loading import module_has_submodule
 
 if TYPE_CHECKING:
     from sse_components.components.base import ReactiveComponent
+
+_OURS: Final = "sse_components"
+_WHERE: Final = "components"
 
 _classes: list[type[ReactiveComponent]] = []
 
@@ -23,8 +28,13 @@ def add(component: type[ReactiveComponent]) -> None:
 
 
 def discover() -> None:
-    """Import the `components` of every app."""
-    autodiscover_modules("components")
+    """Import the `components` of every app: a module, or a package with all in it."""
+    for config in apps.get_app_configs():
+        name = f"{config.name}.{_WHERE}"
+        if config.name != _OURS and module_has_submodule(config.module, _WHERE):
+            folders = getattr(import_module(name), "__path__", ())
+            for found in walk_packages(folders, f"{name}."):
+                import_module(found.name)
 
 
 def name_of(component: type[ReactiveComponent]) -> str:

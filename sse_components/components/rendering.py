@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
-from typing import Any
+from collections.abc import Set
+from dataclasses import replace
+from functools import cache, lru_cache
+from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
 from django.template import Context, Template, engines
+from django.template.backends.django import DjangoTemplates
 from django.template.backends.django import Template as BackendTemplate
 from django.template.context import make_context
 from django.template.loader import get_template
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
-from sse_components import runtime, wire
-from sse_components.components import registry
+from sse_components.components import jsonable, registry, subscribing
 from sse_components.components.base import ReactiveComponent
+from sse_components.components.making import kept
 from sse_components.components.markup import NotOneRoot, with_attributes
+from sse_components.components.methods import watched_arguments
 from sse_components.components.page import Page
-from sse_components.components.public import Watch
 from sse_components.components.state import State
-from sse_components.errors import InvalidGroup
-from sse_components.events import component_key, is_subscribable
-from sse_components.groups import wire_name
-from sse_components.operations import encode
+from sse_components.components.subscribing import Names
+from sse_components.components.surroundings import zone
+
+PARSED: Final = 512
+"""Templates that stand in classes and are parsed once."""
 
 
 def new_state(
@@ -33,25 +37,23 @@ def new_state(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     key: object = None,
-    subscribe: str | None = None,
+    subscribe: Names = None,
 ) -> State:
     """Return how a component is put on a page, with a key if it needs one."""
     name = registry.name_of(component)
     if key is None:
         models = (value for value in (*args, *kwargs.values()))
         key = next((value.pk for value in models if isinstance(value, Model)), None)
-    if key is None:
-        page.keys[name] += 1
-        key = page.keys[name] if page.keys[name] > 1 else None
     user = page.visitor.user
     return State(
         name=name,
-        key=None if key is None else component_key(key),
+        key=page.keys.number(name) if key is None else page.keys.own(name, key),
         args=args,
         kwargs=kwargs,
-        subscribe=subscribe,
+        subscribe=subscribe if isinstance(subscribe, str | None) else list(subscribe),
         user=None if user is None else str(user.pk),
         language=get_language(),
+        zone=zone(),
     )
 
 
@@ -63,41 +65,59 @@ def render(
 ) -> SafeString:
     """Render a component that is loaded.
 
-    `from_page` names the public properties whose values are the browser's: a group
-    that was made of them is granted only if it would be when asked for by name.
+    `from_page` names the public properties whose values are the browser's.
     """
-    component.watch = Watch()
-    template = _template(type(component))
-    output: str = template.render(_context(page, component)).strip()
+    attributes = kept(component)  # before the template sets any
+    component.watch = component.watch.fresh()
+    with page.keys.inside(state.name) as counted:
+        output = _template(type(component)).render(_context(page, component)).strip()
     rendered = component.watch.reads
-    component.watch = Watch()
-    groups = list(_groups(page, component, state))
-    ours = not component.watch.reads & from_page
-    allowed, _ = runtime.policy().allowed_here(page.visitor, groups, rendered=ours)
-    page.add(allowed, rendered=ours)
+    groups = subscribing.groups(page, component, state, from_page)
+    covers = subscribing.covers(page, component, state, from_page)
+    signed = replace(state, attributes=attributes, counted=counted).signed()
     id = state.name if state.key is None else f"{state.name}:{state.key}"
-    attributes = {
+    root = {
         "data-sse-component": state.name,
         "data-sse-id": id,
         "data-sse-key": state.key or "",
-        "data-sse-groups": _json(groups),
+        "data-sse-groups": jsonable.text(groups),
+        **({"data-sse-covers": jsonable.text(covers)} if covers else {}),
         "data-sse-rendered": " ".join(sorted(rendered)),
-        "data-sse-props": _json(component.props),
-        "data-sse-listen": _json(_listeners(component)),
-        "data-sse-methods": " ".join(component.public_methods()),
-        "data-sse-state": state.signed(),
+        "data-sse-props": jsonable.text(component.props),
+        **_calls(type(component)),  # type: ignore[arg-type]  # classes are hashable
+        "data-sse-state": signed,
         "data-sse-position": str(page.position),
         "key": id,
         "x-data": "sse",
     }
     try:
-        html = mark_safe(with_attributes(output, attributes))  # noqa: S308  # rendered
+        html = mark_safe(with_attributes(output, root))  # noqa: S308  # rendered
     except NotOneRoot as error:
         raise ImproperlyConfigured(
             f"The template of {state.name} must render one element, but {error}."
         ) from None
     page.components += 1
     return html
+
+
+@cache
+def _calls(component: type[ReactiveComponent]) -> dict[str, str]:
+    """Return what the page is told of a component's public methods."""
+    listens: dict[str, list[str]] = {}
+    watches: dict[str, dict[str, int]] = {}
+    paces: dict[str, dict[str, int]] = {}
+    for name, method in component.public_methods().items():
+        pace = {"debounce": method.debounce, "throttle": method.throttle}
+        paces[name] = {word: ms for word, ms in pace.items() if ms is not None}
+        for event_name in method.listens:
+            listens.setdefault(event_name, []).append(name)
+        for prop in method.watches:
+            count = watched_arguments(getattr(component, name))
+            watches.setdefault(prop, {})[name] = count
+    told = {"data-sse-listen": listens, "data-sse-methods": paces}
+    if watches:
+        told |= {"data-sse-watch": watches}
+    return {name: jsonable.text(value) for name, value in told.items()}
 
 
 class _Names(dict[str, Any]):
@@ -129,42 +149,20 @@ def _context(page: Page, component: ReactiveComponent) -> Context:
 
 def _template(component: type[ReactiveComponent]) -> Template:
     if component.template is not None:
-        engine = engines["django"]
-        template = engine.from_string(component.template)
-    elif component.template_name:
-        template = get_template(component.template_name)
-    else:
+        return _parsed(engines["django"], component.template)
+    if not component.template_name:
         raise ImproperlyConfigured(
             f"{registry.name_of(component)} has neither template nor template_name."
         )
+    return _inner(get_template(component.template_name))
+
+
+@lru_cache(PARSED)
+def _parsed(engine: DjangoTemplates, source: str) -> Template:
+    return _inner(engine.from_string(source))
+
+
+def _inner(template: Any) -> Template:
     assert isinstance(template, BackendTemplate)
     inner: Template = template.template
     return inner
-
-
-def _groups(page: Page, component: ReactiveComponent, state: State) -> Iterable[str]:
-    wanted = state.subscribe or component.get_subscription() or []
-    for name in dict.fromkeys([wanted] if isinstance(wanted, str) else wanted):
-        if name in ("session", "user"):
-            if own := page.own_group(name):
-                yield own
-            continue
-        group = wire_name(name) if isinstance(name, str) else name
-        if not is_subscribable(group) or not page.may_have(group):
-            raise InvalidGroup(
-                f"{state.name} can't subscribe to {group!r}: it is not a group, or it "
-                'is reserved. "session" and "user" stand for the visitor\'s own.'
-            )
-        yield group
-
-
-def _listeners(component: ReactiveComponent) -> dict[str, str]:
-    return {
-        event_name: name
-        for name, method in component.public_methods().items()
-        for event_name in method.listens
-    }
-
-
-def _json(value: object) -> str:
-    return wire.dumps(value, encode).decode()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.apps import apps
 from django.core import signing
 from django.core.exceptions import ObjectDoesNotExist
-from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Model
+
+from sse_components.components.packing import packed, unpacked
 
 SALT: Final = "sse_components.state"
+VERSION: Final = 1
+"""Of the shape: a state of another one is none."""
 
 
 class InvalidState(ValueError):
@@ -20,47 +24,77 @@ class InvalidState(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a component was put on a page."""
+    """How a component was put on a page, and what it keeps."""
 
     name: str
-    key: str | None
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    subscribe: str | None
-    user: str | None
-    language: str | None
+    key: str | None = None
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    subscribe: str | list[str] | None = None
+    user: str | None = None
+    language: str | None = None
+    zone: str | int | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """What was set on it outside of `load`."""
+    counted: Mapping[str, int] = field(default_factory=dict)
+    """How many components without a key stood before those inside it, by name."""
 
     def signed(self) -> str:
-        """Return the state as text; models travel as their primary key."""
+        """Return the state as text; models travel as their primary key.
+
+        Raises `TypeError` if a value can't travel.
+        """
         content = {
             "c": self.name,
             "k": self.key,
-            "a": [_packed(value) for value in self.args],
-            "w": {name: _packed(value) for name, value in self.kwargs.items()},
+            "a": [self._packed(f"argument {n}", v) for n, v in enumerate(self.args, 1)],
+            "w": {n: self._packed(f"argument {n}", v) for n, v in self.kwargs.items()},
             "s": self.subscribe,
             "u": self.user,
             "l": self.language,
+            "z": self.zone,
+            "i": {n: self._packed(f"self.{n}", v) for n, v in self.attributes.items()},
+            "n": dict(self.counted),
         }
-        return signing.dumps(content, salt=SALT, serializer=_Serializer, compress=True)
+        given = {name: value for name, value in content.items() if _is_something(value)}
+        return signing.dumps(
+            {"v": VERSION} | given, salt=SALT, serializer=_Serializer, compress=True
+        )
+
+    def _packed(self, what: str, value: object) -> Any:
+        try:
+            return packed(value)
+        except TypeError as error:
+            raise TypeError(
+                f"{self.name} can't keep {what}: a value in it is of {error}. It keeps "
+                "JSON's types, dates and times, decimals, UUIDs and models that are "
+                "saved, and neither what load() sets nor what begins with _."
+            ) from None
 
 
 def read(text: object, name: str) -> State:
     """Return the state of a component of a name, its models fetched.
 
-    Raises `InvalidState`, and `ObjectDoesNotExist` if a model's row is gone.
+    An attribute whose row is gone is left out. Raises `InvalidState`, and
+    `ObjectDoesNotExist` if the row of an argument is gone.
     """
     try:
         content = signing.loads(str(text), salt=SALT, serializer=_Serializer)
+        if content["v"] != VERSION:
+            raise InvalidState("The state is of another version.")
         if content["c"] != name:
             raise InvalidState("The state is another component's.")
         return State(
             name=name,
-            key=content["k"],
-            args=tuple(_unpacked(value) for value in content["a"]),
-            kwargs={name: _unpacked(value) for name, value in content["w"].items()},
-            subscribe=content["s"],
-            user=content["u"],
-            language=content["l"],
+            key=content.get("k"),
+            args=tuple(unpacked(value) for value in content.get("a", ())),
+            kwargs={n: unpacked(value) for n, value in content.get("w", {}).items()},
+            subscribe=content.get("s"),
+            user=content.get("u"),
+            language=content.get("l"),
+            zone=content.get("z"),
+            attributes=_attributes(content.get("i", {})),
+            counted=content.get("n", {}),
         )
     except signing.BadSignature:
         raise InvalidState("The state is not one of ours.") from None
@@ -68,31 +102,18 @@ def read(text: object, name: str) -> State:
         raise InvalidState("The state is of another version.") from None
 
 
+def _attributes(given: Mapping[str, Any]) -> dict[str, Any]:
+    found = {}
+    for name, value in given.items():
+        with suppress(ObjectDoesNotExist):
+            found[name] = unpacked(value)
+    return found
+
+
+def _is_something(value: object) -> bool:
+    return value is not None and value not in ([], {})
+
+
 class _Serializer(signing.JSONSerializer):
     def dumps(self, obj: Any) -> bytes:
-        text = DjangoJSONEncoder(separators=(",", ":")).encode(obj)
-        return text.encode("latin-1")
-
-
-def _packed(value: Any) -> Any:
-    if isinstance(value, Model):
-        return {"model": value._meta.label_lower, "pk": value.pk}
-    if isinstance(value, dict):
-        return {"dict": {name: _packed(one) for name, one in value.items()}}
-    if isinstance(value, list | tuple):
-        return [_packed(one) for one in value]
-    return value
-
-
-def _unpacked(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_unpacked(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    if "dict" in value:
-        return {name: _unpacked(one) for name, one in value["dict"].items()}
-    model = apps.get_model(value["model"])
-    row = model._default_manager.filter(pk=value["pk"]).first()
-    if row is None:
-        raise ObjectDoesNotExist
-    return row
+        return json.dumps(obj, separators=(",", ":")).encode("latin-1")

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.cache import cache
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db import connections
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import override
-from pydantic import ValidationError
 
 from sse_components import operations
-from sse_components.components import registry
+from sse_components.components import inputs, jsonable, making, registry
 from sse_components.components import state as states
 from sse_components.components.base import ReactiveComponent
 from sse_components.components.page import Page, page_of
-from sse_components.components.public import Watch
 from sse_components.components.registry import UnknownComponent
 from sse_components.components.rendering import render
 from sse_components.components.state import InvalidState, State
-from sse_components.posts import Refused, answer, body_of, posted
+from sse_components.components.surroundings import activated
+from sse_components.posts import Refused, answer, posted
 
-REFRESH = "_refresh"
-REMEMBERED_SECONDS = 60
-
-_MEMBERS: dict[str, type] = {"props": dict, "pushed": list, "args": list}
+REFRESH: Final = "_refresh"
+REMEMBERED_SECONDS: Final = 60
 
 logger = logging.getLogger("sse_components.components")
 
@@ -61,46 +55,81 @@ def _roll_back() -> None:
 
 
 def _called(request: HttpRequest, name: str, method: str) -> dict[str, Any]:
-    body = _body(request)
+    body = inputs.body(request)
+    found = _found(name, method)
+    page = page_of(request)
+    page.path = inputs.path(request, body)
+    page.locate()
+    state = _state(page, found, body)
+    if method != REFRESH:
+        if state.user not in (None, _pk(page)):
+            raise Refused(409, "state", "The state is another user's.")
+        _run_once(request)
+    state = _own(page, state)
+    page.keys.begin(state.counted)
+    given = inputs.props(found, body)
+    with activated(state.language, state.zone):
+        component = making.made(found, page, state)
+        if method == REFRESH:
+            pushed = {name for name in body.get("pushed", []) if isinstance(name, str)}
+            from_page = _load(component, state, given, pushed)
+            return _answer(page, component, render(page, component, state, from_page))
+        return _ran(page, component, state, given, method, body.get("args", []))
+
+
+def _ran(
+    page: Page,
+    component: ReactiveComponent,
+    state: State,
+    given: Mapping[str, Any],
+    name: str,
+    arguments: list[Any],
+) -> dict[str, Any]:
+    from_page = _load(component, state, given, given.keys())
+    component.watch = component.watch.fresh()
+    method = getattr(component, name)
+    result = method(*inputs.arguments(method, arguments))
+    if component.client.removes:
+        return _answer(page, component, None, result)
+    if not component.public_methods()[name].update:
+        return _answer(page, component, None, result) | _renewed(component, state)
+    written = component.watch.writes
+    laid = _load(component, state, component.props, written)
+    html = render(page, component, state, laid & (from_page | written))
+    return _answer(page, component, html, result)
+
+
+def _found(name: str, method: str) -> type[ReactiveComponent]:
     try:
         found = registry.find(name)
     except UnknownComponent as error:
         raise Refused(404, "component", str(error)) from None
     if method != REFRESH and method not in found.public_methods():
         raise Refused(404, "method", f"{name} has no public method of that name.")
+    return found
+
+
+def _state(
+    page: Page, found: type[ReactiveComponent], body: Mapping[str, Any]
+) -> State:
     try:
-        state = states.read(body.get("state"), name)
+        return states.read(body.get("state"), registry.name_of(found))
     except InvalidState as error:
         raise Refused(400, "state", str(error)) from None
     except ObjectDoesNotExist:
         raise _gone() from None
-    page = page_of(request)
-    page.path = _path(request, body)
+
+
+def _own(page: Page, state: State) -> State:
+    """Return a state as the visitor's own, without what was kept for another user."""
+    pk = _pk(page)
+    attributes = state.attributes if state.user in (None, pk) else {}
+    return replace(state, user=pk, attributes=attributes)
+
+
+def _pk(page: Page) -> str | None:
     user = page.visitor.user
-    pk = None if user is None else str(user.pk)
-    if method != REFRESH:
-        if state.user != pk:
-            raise Refused(409, "state", "The state is another user's.")
-        _run_once(request)
-    state = replace(state, user=pk)
-    given = _props(found, body)
-    pushed = {name for name in body.get("pushed", []) if isinstance(name, str)}
-    with override(state.language):
-        component = found(request, page.path)
-        if method == REFRESH:
-            from_page = _load(component, state, given, pushed)
-            return _answer(page, component, render(page, component, state, from_page))
-        from_page = _load(component, state, given, given.keys())
-        component.watch = Watch()
-        action, arguments = getattr(component, method), body.get("args", [])
-        _check_arguments(action, arguments)
-        result = action(*arguments)
-        html = None
-        if found.public_methods()[method].update and not component.client.removes:
-            written = component.watch.writes
-            laid = _load(component, state, component.props, written)
-            html = render(page, component, state, laid & (from_page | written))
-        return _answer(page, component, html, result)
+    return None if user is None else str(user.pk)
 
 
 def _load(
@@ -114,12 +143,10 @@ def _load(
     What `load` sets wins over what the page had, unless it is named in `over`. Returns
     the names of what was laid over.
     """
-    component.watch = Watch()
     try:
-        component.load(*state.args, **state.kwargs)
+        loaded = making.load(component, state)
     except (ObjectDoesNotExist, Http404):
         raise _gone() from None
-    loaded = component.watch.writes
     laid = {name for name in given if name in over or name not in loaded}
     for name in laid:
         setattr(component, name, given[name])
@@ -134,63 +161,24 @@ def _answer(
 ) -> dict[str, Any]:
     return {
         "html": html,
-        "props": component.props,
-        "result": result,
-        "client": component.client.actions,
+        "props": jsonable.plain(component.props),
+        "result": jsonable.plain(result),
+        "client": jsonable.plain(component.client.actions),
         "grant": None if html is None else page.grant(),
         "position": str(page.position),
     }
 
 
+def _renewed(component: ReactiveComponent, state: State) -> dict[str, str]:
+    """Return a state for the HTML that the page keeps, if anything is kept in it."""
+    kept = making.kept(component)
+    if not kept and not state.attributes:
+        return {}
+    return {"state": replace(state, attributes=kept).signed()}
+
+
 def _gone() -> Refused:
     return Refused(410, "gone", "What it shows is gone.")
-
-
-def _path(request: HttpRequest, body: dict[str, Any]) -> str:
-    given = body.get("page")
-    if (
-        isinstance(given, str)
-        and given.startswith("/")
-        and url_has_allowed_host_and_scheme(given, allowed_hosts=None)
-    ):
-        return given
-    return request.get_full_path()
-
-
-def _check_arguments(action: Callable[..., Any], arguments: Sequence[Any]) -> None:
-    try:
-        inspect.signature(action).bind(*arguments)
-    except TypeError as error:
-        message = str(error)
-        detail = "The method takes other arguments."
-        errors = [{"pointer": "/args", "message": message}]
-        raise Refused(422, "args", detail, errors=errors) from None
-
-
-def _body(request: HttpRequest) -> dict[str, Any]:
-    body = body_of(request)
-    for name, kind in _MEMBERS.items():
-        if not isinstance(body.get(name, kind()), kind):
-            raise Refused(400, "body", f"{name} is of another type.")
-    return body
-
-
-def _props(found: type[ReactiveComponent], body: dict[str, Any]) -> dict[str, Any]:
-    """Return the public properties of a body, validated; other keys are ignored."""
-    given = body.get("props", {})
-    props, errors = {}, []
-    for name, public in found.public_properties().items():
-        if name not in given:
-            continue
-        try:
-            props[name] = public.validate(found, given[name])
-        except ValidationError as error:
-            message = error.errors()[0]["msg"]
-            errors.append({"pointer": f"/props/{name}", "message": message})
-    if errors:
-        detail = "A property has a value that it can't have."
-        raise Refused(422, "props", detail, errors=errors)
-    return props
 
 
 def _run_once(request: HttpRequest) -> None:

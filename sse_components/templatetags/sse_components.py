@@ -12,11 +12,12 @@ from django.template.context import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from sse_components.components import registry
+from sse_components.components import making, registry
 from sse_components.components.base import ReactiveComponent
 from sse_components.components.page import page_of
 from sse_components.components.public import Watch
 from sse_components.components.rendering import new_state, render
+from sse_components.components.subscribing import Names
 from sse_components.middleware import PLACEHOLDER
 
 register = template.Library()
@@ -28,7 +29,7 @@ def component(
     name: str,
     *args: Any,
     key: object = None,
-    subscribe: str | None = None,
+    subscribe: Names = None,
     **kwargs: Any,
 ) -> SafeString:
     """Render a component: {% component "app.Class" row key="x" subscribe="group" %}."""
@@ -39,10 +40,11 @@ def component(
             "and the context processor django.template.context_processors.request."
         )
     page = page_of(request)
+    page.locate()
     found = registry.find(name)
     state = new_state(page, found, args, kwargs, key, subscribe)
-    instance = found(request, page.path)
-    instance.load(*args, **kwargs)
+    instance = making.made(found, page, state)
+    making.load(instance, state)
     return render(page, instance, state)
 
 

@@ -17,6 +17,8 @@ export type Action =
 
 export interface Answer {
   html: string | null;
+  /** For the HTML that is there, if there is no other. */
+  state?: string;
   props: Record<string, unknown>;
   result: unknown;
   client: Action[];

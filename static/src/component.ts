@@ -1,7 +1,11 @@
 import { type Action, type Answer, type Call, CallFailed, type SendCall } from "./calls";
 import type { Env } from "./env";
 import { isOwn, nextComponent, nextRequest } from "./identity";
+import { Overtaking } from "./overtaking";
+import { type Pace, Pacer } from "./pace";
+import { Properties, type Sent } from "./properties";
 import { Refresher } from "./refresher";
+import { Watcher } from "./watcher";
 import { type EventFrame, covers, isAfter, isBefore } from "./wire";
 
 export type Props = Record<string, unknown>;
@@ -14,18 +18,31 @@ export interface View {
   readonly state: string;
   readonly position: string;
   readonly groups: string[];
-  /** Its own and those of the components inside it. */
+  /** Patterns that the groups of the components inside it fall under. */
+  readonly covers: string[];
+  /** Its own and those of the components inside it, with what these cover. */
   readonly groupsWithin: string[];
   /** Public properties that the server read to make the HTML. */
   readonly rendered: string[];
+  /** The public methods by name. */
+  readonly methods: Record<string, Pace>;
   /** The public methods that notifications call, by event name. */
-  readonly listen: Record<string, string>;
+  readonly listen: Record<string, string[]>;
+  /**
+   * By property, the public methods that its changes call, and how many of value, old
+   * value and name each of them takes.
+   */
+  readonly watch: Record<string, Record<string, number>>;
+  /** The component that it is inside of. */
+  readonly above: Component | null;
   readonly isGone: boolean;
   get(name: string): unknown;
   set(name: string, value: unknown): void;
   /** Whether the visitor is editing a property whose last value from the server is known. */
   holds(name: string, known: unknown): boolean;
   morph(html: string): void;
+  /** Have another state, with the HTML that is there. */
+  keep(state: string): void;
   fire(name: string, detail: unknown, bubbles: boolean): void;
   redirect(url: string): void;
   remove(): void;
@@ -34,6 +51,8 @@ export interface View {
 export interface Owner {
   /** New HTML is in the page, with a grant for the groups in it. */
   granted(view: View, grant: string, position: string): void;
+  /** A fetch of its HTML has ended, one way or the other. */
+  fetched(component: Component): void;
   gone(component: Component): void;
 }
 
@@ -45,23 +64,18 @@ export interface Notification {
 
 const REFRESH = "_refresh";
 
-const copy = (value: unknown): unknown =>
-  value === undefined ? undefined : JSON.parse(JSON.stringify(value));
-const equal = (one: unknown, other: unknown): boolean =>
-  JSON.stringify(one) === JSON.stringify(other);
-
 /** One component: its properties, its HTML, its calls. */
 export class Component {
   readonly no = nextComponent();
   /** Whether it was refreshed because the stream lacks its groups. */
   asked = false;
-  /** What the server last said of each property. */
-  #known: Props;
-  /** Pushed since the last refresh, to be laid over what `load()` sets. */
-  #pushed = new Map<string, unknown>();
-  /** Shown from a push: the position of the HTML says nothing about these. */
-  #overlaid = new Set<string>();
+  /** The component around it whose new HTML is to bring its own. */
+  awaited: Component | null = null;
+  #watcher: Watcher;
+  #properties: Properties;
+  #pacers = new Map<string, Pacer>();
   #refresher: Refresher;
+  #overtaking: Overtaking;
   #complained = false;
   /** The position at which its page or its parent had it; a refresh doesn't move it. */
   #placed: string;
@@ -73,9 +87,11 @@ export class Component {
     readonly view: View,
     props: Props,
   ) {
-    this.#known = props;
+    this.#watcher = new Watcher(view, props, (method, args) => this.#launch(method, args));
+    this.#properties = new Properties(view, this.#watcher, props);
     this.#placed = view.position;
     this.#refresher = new Refresher(env, () => this.#refreshNow());
+    this.#overtaking = new Overtaking(env, (spread) => this.refresh(spread));
   }
 
   subscribes(group: string): boolean {
@@ -94,17 +110,17 @@ export class Component {
 
   /** Take pushed properties; those it doesn't know are ignored. */
   push(frame: EventFrame): void {
-    if (isOwn(frame.sender, this.no)) return;
     const data = (frame.payload.data ?? {}) as Props;
-    const names = Object.keys(data).filter((name) => Object.hasOwn(this.#known, name));
+    const names = this.#properties.among(data);
     const newer = isAfter(frame.id, this.view.position);
-    if (!newer && !names.some((name) => this.#overlaid.has(name))) return;
+    const isRow = typeof frame.payload.model === "string";
+    const own = isOwn(frame.sender, this.no);
+    if (isRow && names.length && this.#overtaking.note(frame.group, own) && newer)
+      this.#overtaking.request(frame.spread);
+    if (own || !(newer || this.#properties.shows(names))) return;
+    if (isRow) this.#properties.tell(names, data, frame.id);
+    else this.#properties.push(names, data);
     const rendered = this.view.rendered;
-    for (const name of names) {
-      if (!this.view.holds(name, this.#known[name])) this.view.set(name, copy(data[name]));
-      this.#known[name] = data[name];
-      this.#pushed.set(name, data[name]);
-    }
     const fetches =
       frame.payload.update === true ||
       Object.keys(data).length === 0 ||
@@ -116,6 +132,11 @@ export class Component {
     this.#refresher.request(spread);
   }
 
+  /** It may have missed anything: what it has from events isn't right any more. */
+  reset(): void {
+    this.#properties.reset();
+  }
+
   /** Repeat a refresh that failed, now that the server can be reached. */
   hurry(): void {
     this.#refresher.hurry();
@@ -125,27 +146,44 @@ export class Component {
     if (isOwn(frame.sender, this.no) || !this.isOlderThan(frame)) return;
     this.view.fire(name, detail, false);
     const { listen } = this.view;
-    if (!Object.hasOwn(listen, name)) return;
-    const call = () => this.call(listen[name] as string, [detail]).catch(() => undefined);
+    const methods = Object.hasOwn(listen, name) ? (listen[name] ?? []) : [];
+    const call = () => {
+      for (const method of methods) this.#launch(method, [detail]);
+    };
     if (frame.spread) this.env.after(this.env.random() * frame.spread, call);
-    else void call();
+    else call();
   }
 
-  /** Call a public method; resolves to what it returned, rejects with `CallFailed`. */
-  async call(method: string, args: unknown[]): Promise<unknown> {
-    try {
-      return await this.#exchange(method, args, new Map());
-    } catch (error) {
-      this.#fail(method, error);
-      throw error;
+  /** A property may have changed in the page. */
+  changed(name: string): void {
+    this.#watcher.changed(name);
+  }
+
+  /**
+   * Call a public method, at its pace.
+   *
+   * Resolves to what it returned, rejects with `CallFailed`.
+   */
+  call(method: string, args: unknown[]): Promise<unknown> {
+    let pacer = this.#pacers.get(method);
+    if (!pacer) {
+      const run = (last: unknown[]) => this.#callNow(method, last);
+      pacer = new Pacer(this.env, this.view.methods[method] ?? {}, run);
+      this.#pacers.set(method, pacer);
     }
+    return pacer.call(args);
   }
 
   /** Take what its parent's new HTML says of it. */
   absorb(props: Props, position: string): void {
-    this.#merge(props, this.#known);
-    this.#known = props;
+    this.awaited = null;
+    this.#properties.absorb(props, position);
     this.#placed = position;
+  }
+
+  /** Its parent's new HTML says of it what it said before. */
+  stays(): void {
+    this.awaited = null;
   }
 
   remove(): void {
@@ -156,58 +194,66 @@ export class Component {
   /** It is off the page. */
   leave(): void {
     this.#refresher.stop();
+    for (const pacer of this.#pacers.values()) pacer.stop();
     this.owner.gone(this);
   }
 
-  async #refreshNow(): Promise<boolean> {
-    const pushed = this.#pushed;
-    this.#pushed = new Map();
+  async #callNow(method: string, args: unknown[]): Promise<unknown> {
     try {
-      await this.#exchange(REFRESH, [], pushed);
-      this.#complained = false;
-      return true;
+      return await this.#exchange(method, args, this.#properties.send(false));
     } catch (error) {
-      const passes = error instanceof CallFailed && error.passes;
-      if (passes) this.#pushed = new Map([...pushed, ...this.#pushed]);
-      if (!passes || !this.#complained) this.#fail(REFRESH, error);
-      this.#complained = passes;
-      return !passes;
+      this.#fail(method, error);
+      throw error;
     }
   }
 
-  async #exchange(method: string, args: unknown[], pushed: Map<string, unknown>): Promise<unknown> {
-    const sent: Props = {};
-    for (const name of Object.keys(this.#known)) sent[name] = copy(this.view.get(name));
-    for (const [name, value] of pushed) sent[name] = value;
-    const call: Call = { state: this.view.state, props: sent, pushed: [...pushed.keys()], args };
+  /** Call where nobody waits for the outcome: a failure is told of by an event. */
+  #launch(method: string, args: unknown[]): void {
+    if (!this.view.isGone) this.call(method, args).catch(() => undefined);
+  }
+
+  async #refreshNow(): Promise<boolean> {
+    this.#overtaking.settle();
+    const sent = this.#properties.send(true);
+    try {
+      await this.#exchange(REFRESH, [], sent);
+      this.#complained = false;
+    } catch (error) {
+      const passes = error instanceof CallFailed && error.passes;
+      if (passes) this.#properties.restore(sent);
+      if (!passes || !this.#complained) this.#fail(REFRESH, error);
+      this.#complained = passes;
+      if (passes) return false;
+    }
+    this.owner.fetched(this);
+    return true;
+  }
+
+  async #exchange(method: string, args: unknown[], sent: Sent): Promise<unknown> {
+    const { props, pushed } = sent;
+    const call: Call = { state: this.view.state, props, pushed: [...pushed.keys()], args };
     const answer = await this.send(this.view.component, method, nextRequest(this.no), call);
     if (!this.view.isGone) {
-      if (method === REFRESH) this.#overlaid = new Set(pushed.keys());
+      if (method === REFRESH) this.#properties.overlaid(sent);
       this.#apply(answer, sent);
     }
     return answer.result;
   }
 
-  #apply(answer: Answer, sent: Props): void {
+  #apply(answer: Answer, sent: Sent): void {
     // Answers may overtake each other; the one that read the newest data stays.
     if (!isBefore(answer.position, this.view.position)) {
-      this.#merge(answer.props, sent);
-      for (const name of Object.keys(this.#known))
-        if (Object.hasOwn(answer.props, name) && !this.#pushed.has(name))
-          this.#known[name] = answer.props[name];
-      if (answer.html !== null) this.view.morph(answer.html);
+      this.#properties.answered(answer.props, sent);
+      if (answer.html !== null) this.#show(answer.html);
+      else if (answer.state) this.view.keep(answer.state);
       if (answer.grant !== null) this.owner.granted(this.view, answer.grant, answer.position);
     }
     for (const action of answer.client) this.#act(action);
   }
 
-  /** Three ways: what only the visitor changed stays, what the server changed comes. */
-  #merge(theirs: Props, base: Props): void {
-    for (const name of Object.keys(this.#known)) {
-      if (!Object.hasOwn(theirs, name) || this.#pushed.has(name)) continue;
-      if (equal(theirs[name], base[name])) continue;
-      if (!this.view.holds(name, this.#known[name])) this.view.set(name, copy(theirs[name]));
-    }
+  #show(html: string): void {
+    this.awaited = null;
+    this.view.morph(html);
   }
 
   #act(action: Action): void {
@@ -222,11 +268,7 @@ export class Component {
         this.view.redirect(action[1]);
         break;
       case "update":
-        for (const [name, value] of Object.entries(action[1]))
-          if (Object.hasOwn(this.#known, name)) {
-            this.#known[name] = value;
-            this.view.set(name, copy(value));
-          }
+        this.#properties.update(action[1]);
         break;
     }
   }

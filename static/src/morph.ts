@@ -7,7 +7,11 @@ import { arrange } from "./match";
 export interface Hooks {
   /** Called before an element is patched; false leaves it and all in it as it is. */
   enter(from: Element, to: Element): boolean;
+  /** Called for an element that the new HTML leaves as it is, with all in it. */
+  same(from: Element): void;
 }
+
+const NONE: Hooks = { enter: () => true, same: () => undefined };
 
 /** The HTML that a keyed element was last given: the same again needs no work. */
 const last = new WeakMap<Element, string>();
@@ -16,7 +20,7 @@ const last = new WeakMap<Element, string>();
 const opened = new WeakMap<Element, boolean>();
 
 /** Morph an element into new HTML with one root. Returns the element in its place. */
-export function morph(element: Element, html: string, hooks: Hooks = { enter: () => true }): Element {
+export function morph(element: Element, html: string, hooks = NONE): Element {
   const template = document.createElement("template");
   template.innerHTML = html.trim();
   const to = template.content.firstElementChild;
@@ -43,7 +47,10 @@ function patchElement(from: Element, to: Element, hooks: Hooks): void {
   if (from.hasAttribute("data-sse-permanent")) return;
   if (from.hasAttribute("key")) {
     const html = to.outerHTML;
-    if (last.get(from) === html) return;
+    if (last.get(from) === html) {
+      hooks.same(from);
+      return;
+    }
     last.set(from, html);
   }
   if (!hooks.enter(from, to)) return;

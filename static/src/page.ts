@@ -47,6 +47,8 @@ export class Page implements Owner {
   /** Groups that an answer's grant was for, and that the stream may not have yet. */
   #granted = new Set<string>();
   #opened = false;
+  /** Added a moment ago. */
+  #fresh = new Set<Component>();
 
   constructor(
     private readonly env: Env,
@@ -62,12 +64,16 @@ export class Page implements Owner {
 
   add(component: Component): void {
     this.#components.add(component);
-    for (const group of component.view.groups) this.#rendered.add(group);
+    const { covers: patterns, groups } = component.view;
+    for (const name of [...patterns, ...groups]) this.#rendered.add(name);
     this.#connection?.start();
-    this.#cover(component);
+    // Together with those inside it, which come after it.
+    if (!this.#fresh.size) this.env.after(0, () => this.#coverFresh());
+    this.#fresh.add(component);
   }
 
   gone(component: Component): void {
+    this.#fresh.delete(component);
     if (!this.#components.delete(component) || this.#components.size) return;
     // A morph may be putting another one in its place.
     this.env.after(LINGER, () => {
@@ -86,29 +92,38 @@ export class Page implements Owner {
     if (Object.hasOwn(routes, frame.type)) routes[frame.type]?.(this, frame);
   }
 
+  /** A component's fetch has ended: what it didn't bring fetches itself. */
+  fetched(component: Component): void {
+    const left = [...this.#components].filter((inner) => inner.awaited === component);
+    for (const inner of left) inner.awaited = null;
+    this.#fetch(left.filter(({ view }) => !view.isGone));
+  }
+
+  /** Events may have been missed. Who covers a pattern fetches all that is under it. */
   reset(groups: string[], spread: number): void {
-    for (const component of [...this.#components])
-      if (component.view.groups.some((own) => groups.some((name) => covers(own, name))))
-        component.refresh(spread);
+    const concerned = [...this.#components].filter(
+      ({ view }) =>
+        view.groups.some((own) => groups.some((name) => meet(own, name))) ||
+        view.covers.some((own) => groups.includes(own)),
+    );
+    for (const component of concerned) component.reset();
+    this.#fetch(concerned, spread);
   }
 
   /** The stream is open: find out which components it doesn't serve. */
   opened(groups: string[]): void {
     this.#opened = true;
-    for (const group of groups) this.#granted.delete(group);
-    for (const component of [...this.#components]) {
-      component.hurry();
-      this.#cover(component);
-    }
+    for (const name of this.#granted) if (carries(groups, name)) this.#granted.delete(name);
+    const all = [...this.#components];
+    for (const component of all) component.hurry();
+    this.#cover(all);
   }
 
   /** The grants can't be renewed: the answers bring new ones. */
   expired(): void {
     this.#granted.clear();
-    for (const component of [...this.#components]) {
-      component.asked = false;
-      component.refresh();
-    }
+    for (const component of this.#components) component.asked = false;
+    this.#fetch([...this.#components]);
   }
 
   subscribed(group: string): Component[] {
@@ -133,21 +148,58 @@ export class Page implements Owner {
 
   #isForAll(group: string): boolean {
     if (FOR_ALL.has(group) || group.startsWith("session.")) return true;
-    return ![...this.#rendered].some((name) => covers(name, group));
+    return !carries(this.#rendered, group);
   }
 
   #lacks(group: string): boolean {
-    if (FOR_ALL.has(group) || this.#granted.has(group)) return false;
+    if (FOR_ALL.has(group) || carries(this.#granted, group)) return false;
     const groups = this.#connection?.groups;
     // Before the first stream is open, the page's own grant is taken to be enough.
-    return groups ? !groups.includes(group) : this.#opened;
+    return groups ? !carries(groups, group) : this.#opened;
   }
 
-  /** Have a component fetch, once, what the page's grants don't allow it to hear. */
-  #cover(component: Component): void {
-    if (!this.#connection?.groups) return;
-    const lacks = component.view.groups.some((group) => this.#lacks(group));
-    if (lacks && !component.asked) component.refresh();
-    component.asked = lacks;
+  #coverFresh(): void {
+    const fresh = [...this.#fresh];
+    this.#fresh.clear();
+    this.#cover(fresh);
   }
+
+  /** Have components fetch, once, what the page's grants don't allow them to hear. */
+  #cover(components: Component[]): void {
+    if (!this.#connection?.groups) return;
+    const asking: Component[] = [];
+    for (const component of components) {
+      const { covers: patterns, groups } = component.view;
+      const lacks = [...patterns, ...groups].some((group) => this.#lacks(group));
+      if (lacks && !component.asked) asking.push(component);
+      component.asked = lacks;
+    }
+    this.#fetch(asking);
+  }
+
+  /** Have components fetch. The HTML of one brings that of those inside it. */
+  #fetch(components: Component[], spread = 0): void {
+    const all = new Set(components);
+    for (const component of components) {
+      component.awaited = outermost(component, all);
+      if (!component.awaited) component.refresh(spread);
+    }
+  }
+}
+
+/** Whether one of the names that are subscribed to brings a group's events. */
+function carries(names: Iterable<string>, group: string): boolean {
+  for (const name of names) if (covers(name, group)) return true;
+  return false;
+}
+
+/** Whether some group is meant by both, each of which may be a pattern. */
+const meet = (one: string, other: string): boolean => covers(one, other) || covers(other, one);
+
+/** The outermost of some components that another is inside of. */
+function outermost(component: Component, all: Set<Component>): Component | null {
+  let found: Component | null = null;
+  for (let each = component.view.above; each; each = each.view.above)
+    if (all.has(each)) found = each;
+  return found;
 }

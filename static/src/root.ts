@@ -14,7 +14,15 @@ const words = (value: string | undefined): string[] => value?.split(" ").filter(
 const read = <T>(value: string | undefined, otherwise: T): T =>
   value ? (JSON.parse(value) as T) : otherwise;
 
-export const propsOf = (root: HTMLElement): Props => read<Props>(root.dataset.sseProps, {});
+const propsOf = (root: HTMLElement): Props => read<Props>(root.dataset.sseProps, {});
+const groupsOf = (root: HTMLElement): string[] => read<string[]>(root.dataset.sseGroups, []);
+const coversOf = (root: HTMLElement): string[] => read<string[]>(root.dataset.sseCovers, []);
+
+/** An element, and the roots of components inside it. */
+const within = (element: Element): HTMLElement[] => [
+  element as HTMLElement,
+  ...element.querySelectorAll<HTMLElement>(SELECTOR),
+];
 
 /** A component's root element: what it says of itself, and what can be done to it. */
 export class Root implements View {
@@ -44,20 +52,36 @@ export class Root implements View {
   }
 
   get groups(): string[] {
-    return read<string[]>(this.element.dataset.sseGroups, []);
+    return groupsOf(this.element);
+  }
+
+  get covers(): string[] {
+    return coversOf(this.element);
   }
 
   get groupsWithin(): string[] {
-    const inner = [...this.element.querySelectorAll<HTMLElement>(SELECTOR)];
-    return [this.element, ...inner].flatMap((root) => read<string[]>(root.dataset.sseGroups, []));
+    return within(this.element).flatMap((root) => [...coversOf(root), ...groupsOf(root)]);
   }
 
   get rendered(): string[] {
     return words(this.element.dataset.sseRendered);
   }
 
-  get listen(): Record<string, string> {
-    return read<Record<string, string>>(this.element.dataset.sseListen, {});
+  get methods(): View["methods"] {
+    return read<View["methods"]>(this.element.dataset.sseMethods, {});
+  }
+
+  get listen(): View["listen"] {
+    return read<View["listen"]>(this.element.dataset.sseListen, {});
+  }
+
+  get watch(): View["watch"] {
+    return read<View["watch"]>(this.element.dataset.sseWatch, {});
+  }
+
+  get above(): Component | null {
+    const root = this.element.parentElement?.closest(SELECTOR);
+    return (root && components.get(root)) ?? null;
   }
 
   get isGone(): boolean {
@@ -79,7 +103,16 @@ export class Root implements View {
   }
 
   morph(html: string): void {
-    morph(this.element, html, { enter: (from, to) => this.#enter(from, to) });
+    morph(this.element, html, {
+      enter: (from, to) => this.#enter(from, to),
+      same(from) {
+        for (const root of within(from)) components.get(root)?.stays();
+      },
+    });
+  }
+
+  keep(state: string): void {
+    this.element.dataset.sseState = state;
   }
 
   fire(name: string, detail: unknown, bubbles: boolean): void {
@@ -105,25 +138,32 @@ export class Root implements View {
   }
 }
 
+interface Magic {
+  $watch(name: string, run: () => void): void;
+}
+
 /** What `x-data="sse"` puts in scope: the public properties and the public methods. */
 export function scope(
   element: HTMLElement,
   create: (view: View, props: Props) => Component,
   alpine: Alpine,
 ): object {
+  const root = new Root(alpine, element);
   let component: Component | null = null;
   const call =
     (method: string) =>
     (...args: unknown[]) =>
       // `@click="save"` hands the event over, which is no argument.
       component?.call(method, args.filter((argument) => !(argument instanceof Event)));
-  const methods = words(element.dataset.sseMethods).map((name) => [name, call(name)]);
+  const methods = Object.keys(root.methods).map((name) => [name, call(name)]);
   return {
     ...propsOf(element),
     ...Object.fromEntries(methods),
-    init() {
-      component = create(new Root(alpine, element), propsOf(element));
-      components.set(element, component);
+    init(this: Magic) {
+      const made = create(root, propsOf(element));
+      component = made;
+      components.set(element, made);
+      for (const name of Object.keys(root.watch)) this.$watch(name, () => made.changed(name));
     },
     destroy() {
       component?.leave();

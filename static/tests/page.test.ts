@@ -91,6 +91,19 @@ test("a property that the server rendered is fetched, with its pushed value", as
   assert.deepEqual(view.data, { headline: "new", other: 7 });
 });
 
+test("without new HTML the state of the next call may be another", async () => {
+  const [component, view] = stage.add({});
+  void component.call("walk", []);
+  stage.last.answer(answer({ html: null, state: "another" }));
+  await stage.env.pass(0);
+  assert.equal(view.state, "another");
+  void component.call("walk", []);
+  assert.equal(stage.last.body.state, "another");
+  stage.last.answer(answer({ html: null, state: "older", position: "e:1" }));
+  await stage.env.pass(0);
+  assert.equal(view.state, "another");
+});
+
 test("without data, or with update, the HTML is fetched", async () => {
   stage.add({ headline: "old" });
   stage.changed(11, {});
@@ -211,7 +224,7 @@ test("a created item is fetched by the components of its target", () => {
 });
 
 test("what happened before a component was rendered doesn't concern it", () => {
-  const [component, view] = stage.add({ n: 0 }, { listen: { ping: "show" } });
+  const [component, view] = stage.add({ n: 0 }, { listen: { ping: ["show"] } });
   const ping = { event_name: "ping", data: {} };
   stage.event("component.created", 10, { data: {} });
   stage.event("component.removed", 10, {});
@@ -254,7 +267,7 @@ test("components are removed by id, by key, by target or all of a group", () => 
 });
 
 test("a notification is an event in the document and on every root, and one call each", async () => {
-  const listen = { "tetra:alert": "show" };
+  const listen = { "tetra:alert": ["show"] };
   const [, one] = stage.add({}, { groups: ["news"], listen });
   const [, two] = stage.add({}, { groups: ["chat"], listen });
   const [, deaf] = stage.add({}, { groups: ["chat"] });
@@ -270,6 +283,15 @@ test("a notification is an event in the document and on every root, and one call
   assert.equal(stage.requests.length, 2);
   assert.ok(stage.requests.every(({ url }) => url.endsWith("/show")));
   assert.deepEqual(stage.last.body.args, [detail]);
+});
+
+test("a notification calls every method that listens", () => {
+  stage.add({}, { listen: { ping: ["show", "count"], pong: ["other"] } });
+  stage.event("notify", 11, { event_name: "ping", data: {} });
+  assert.deepEqual(
+    stage.requests.map(({ url }) => url.split("/").at(-1)),
+    ["show", "count"],
+  );
 });
 
 test("a notification of a group is for its components, one of a user for all", () => {
@@ -298,9 +320,9 @@ test("a notification is shown once, over a navigation too", () => {
 
 for (const type of ["join", "leave", "online", "offline", "count"].map((name) => `presence.${name}`))
   test(`${type} is told of as a notification is, by its type`, () => {
-    const [, one] = stage.add({}, { groups: ["room.*"], listen: { [type]: "show" } });
+    const [, one] = stage.add({}, { groups: ["room.*"], listen: { [type]: ["show"] } });
     const [, deaf] = stage.add({}, { groups: ["room.7"] });
-    const [, elsewhere] = stage.add({}, { groups: ["chat"], listen: { [type]: "show" } });
+    const [, elsewhere] = stage.add({}, { groups: ["chat"], listen: { [type]: ["show"] } });
     const heard: unknown[] = [];
     stage.document.addEventListener(type, (event) => heard.push((event as CustomEvent).detail));
     for (let n = 0; n < 2; n++) stage.event(type, 11, { user: "7" }, { group: "room.7" });

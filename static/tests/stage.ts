@@ -5,6 +5,7 @@ import { Component, type View } from "../src/component";
 import type { Connection } from "../src/connection";
 import { tab } from "../src/identity";
 import { Notified } from "../src/notified";
+import type { Pace } from "../src/pace";
 import { Page } from "../src/page";
 import { poster } from "../src/post";
 import { FakeEnv, type Request } from "./fakes";
@@ -16,29 +17,46 @@ export class FakeView implements View {
   state = "signed";
   position = "e:10";
   groups = ["news"];
-  groupsWithin = this.groups;
+  covers: string[] = [];
+  groupsWithin: string[];
   rendered: string[] = [];
-  listen: Record<string, string> = {};
+  methods: Record<string, Pace> = {};
+  listen: Record<string, string[]> = {};
+  watch: Record<string, Record<string, number>> = {};
+  above: Component | null = null;
   isGone = false;
   editing = "";
   html: string[] = [];
   fired: [string, unknown, boolean][] = [];
   redirects: string[] = [];
+  /** What new HTML does to the components inside. */
+  brings = (): void => undefined;
+  /** Told of what Alpine's `$watch` tells of. */
+  changed = (_name: string): void => undefined;
+  #last: Record<string, unknown>;
 
   constructor(
     readonly data: Record<string, unknown>,
     fields: Partial<FakeView> = {},
   ) {
+    this.#last = { ...data };
     Object.assign(this, fields);
-    this.groupsWithin = fields.groupsWithin ?? this.groups;
+    this.groupsWithin = fields.groupsWithin ?? [...this.covers, ...this.groups];
   }
 
   get(name: string): unknown {
     return this.data[name];
   }
 
+  /** As Alpine does, tell of it later, and if it is no object only if it is another. */
   set(name: string, value: unknown): void {
     this.data[name] = value;
+    queueMicrotask(() => {
+      const now = this.data[name];
+      if (typeof now !== "object" && now === this.#last[name]) return;
+      this.#last[name] = now;
+      queueMicrotask(() => this.changed(name));
+    });
   }
 
   holds(name: string): boolean {
@@ -47,6 +65,11 @@ export class FakeView implements View {
 
   morph(html: string): void {
     this.html.push(html);
+    this.brings();
+  }
+
+  keep(state: string): void {
+    this.state = state;
   }
 
   fire(name: string, detail: unknown, bubbles: boolean): void {
@@ -102,6 +125,7 @@ export class Stage {
     const view = new FakeView({ ...data }, fields);
     const send = sender(poster(this.env, "csrf"), "/sse/components/", () => "/todo?tab=2");
     const component = new Component(this.env, send, this.page, view, { ...data });
+    view.changed = (name) => component.changed(name);
     this.page.add(component);
     return [component, view];
   }

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from sse_components.grants import Grants
+from tests.browser.live.visits import APPLICATION, Calls, System, live
 from tests.proxies import Proxy
 from tests.servers import ROOT, Server
 
@@ -23,7 +23,7 @@ ALPINE = ROOT / "static" / "node_modules" / "alpinejs" / "dist" / "cdn.min.js"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path, application="tests.browser.live.asgi:application")
+    server = Server(tmp_path, application=APPLICATION)
     server.start()
     yield server
     server.stop()
@@ -39,39 +39,12 @@ async def other(browser: Browser, server: Server) -> AsyncIterator[Page]:
     await context.close()
 
 
-class System:
-    """Another system, which publishes over REST."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    async def post(self, address: str, body: object) -> None:
-        async with httpx.AsyncClient(headers=self._server.headers) as client:
-            answer = await client.post(f"{self._server.url}/api/v1{address}", json=body)
-        assert answer.status_code == 202, answer.text
-
-    async def state(self, items: list[str] | None = None) -> dict[str, int]:
-        """Return how often components were loaded; set the items first."""
-        async with httpx.AsyncClient() as client:
-            url = f"{self._server.url}/state"
-            answer = await (
-                client.get(url) if items is None else client.post(url, json=items)
-            )
-        loads: dict[str, int] = answer.json()
-        return loads
-
-
 @pytest.fixture
 def system(server: Server) -> System:
     return System(server)
 
 
 NEWS = "/groups/board.news/data-changed"
-
-
-async def _live(page: Page, address: str) -> None:
-    await page.goto(address)
-    await page.wait_for_function("window.Alpine?.store('sse')?.online === true")
 
 
 # A1
@@ -88,11 +61,10 @@ async def test_a_page_without_components_loads_no_script_and_opens_no_stream(
 
 # A2
 async def test_many_components_share_one_stream(page: Page) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    await _live(page, "/many")
+    calls = Calls(page)
+    await live(page, "/many")
     await page.wait_for_timeout(500)
-    assert len([url for url in asked if "/sse/stream" in url]) == 1
+    assert calls.streams == 1
 
 
 # A17, A30, A31
@@ -100,7 +72,7 @@ async def test_a_headline_shows_in_every_window_within_a_second(
     page: Page, other: Page, system: System
 ) -> None:
     for one in (page, other):
-        await _live(one, "/board")
+        await live(one, "/board")
     start = time.monotonic()
     data = {
         "headline": "<i>Hello</i>",
@@ -121,7 +93,7 @@ async def test_a_headline_shows_in_every_window_within_a_second(
 async def test_a_property_that_no_template_reads_changes_without_a_fetch(
     page: Page, system: System
 ) -> None:
-    await _live(page, "/board")
+    await live(page, "/board")
     before = await system.state()
     await system.post(NEWS, {"data": {"count": 7}})
     await expect(page.locator("#count")).to_have_text("7")
@@ -137,7 +109,7 @@ async def test_a_property_that_no_template_reads_changes_without_a_fetch(
 async def test_without_data_or_with_update_the_html_is_fetched(
     page: Page, system: System, body: dict[str, Any]
 ) -> None:
-    await _live(page, "/shelf")
+    await live(page, "/shelf")
     await system.state(["1", "2", "3", "4"])
     await system.post("/groups/shop.item/data-changed", body)
     await expect(page.locator("li")).to_have_count(4)
@@ -148,7 +120,7 @@ async def test_a_notification_fires_an_event_and_calls_the_listening_method_once
     page: Page, other: Page, system: System
 ) -> None:
     for one in (page, other):
-        await _live(one, "/board")
+        await live(one, "/board")
         await one.evaluate(
             "window.rung = [];"
             "document.addEventListener('board:ring', e => rung.push(e.detail));0"
@@ -170,7 +142,7 @@ async def test_a_notification_fires_an_event_and_calls_the_listening_method_once
 async def test_many_creations_at_once_are_few_fetches(
     page: Page, system: System
 ) -> None:
-    await _live(page, "/shelf")
+    await live(page, "/shelf")
     before = (await system.state([str(n) for n in range(23)]))["shelf"]
     event = {"type": "component.created", "group": "shop.item", "data": {"pk": 1}}
     await system.post("/events", {"events": [event] * 20})
@@ -185,7 +157,7 @@ async def test_an_item_is_removed_by_its_group_or_key_in_every_browser(
 ) -> None:
     await system.state(["1", "2", "3"])
     for one in (page, other):
-        await _live(one, "/shelf")
+        await live(one, "/shelf")
         await expect(one.locator("li")).to_have_count(3)
     removed = "/groups/shop.item/component-removed"
     await system.post(removed, {"target_group": "shop.item.9"})
@@ -202,7 +174,7 @@ async def test_an_item_is_removed_by_its_group_or_key_in_every_browser(
 async def test_all_components_of_a_group_are_removed(
     page: Page, system: System
 ) -> None:
-    await _live(page, "/board")
+    await live(page, "/board")
     await system.post("/groups/board.news/component-removed", {})
     await expect(page.locator("[data-sse-component]")).to_have_count(0)
 
@@ -221,7 +193,7 @@ async def test_what_is_published_while_the_connection_is_cut_is_applied_in_order
 ) -> None:
     proxy = Proxy(server.port)
     await proxy.start()
-    await _live(page, f"http://127.0.0.1:{proxy.port}/board")
+    await live(page, f"http://127.0.0.1:{proxy.port}/board")
     await page.evaluate(
         "window.seen = []; const quiet = document.querySelector('#quiet');"
         "new MutationObserver(() => seen.push(quiet.textContent)).observe(quiet,"
@@ -244,7 +216,7 @@ async def test_what_is_published_while_the_connection_is_cut_is_applied_in_order
 async def test_all_groups_are_live_again_after_a_restart(
     page: Page, server: Server, system: System
 ) -> None:
-    await _live(page, "/board")
+    await live(page, "/board")
     await asyncio.to_thread(server.stop)
     await page.wait_for_function("Alpine.store('sse').online === false")
     await asyncio.to_thread(server.start)
@@ -254,11 +226,68 @@ async def test_all_groups_are_live_again_after_a_restart(
         await expect(page.locator(f"#{id}")).to_have_text("back")
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def proxied(page: Page, server: Server) -> AsyncIterator[Proxy]:
+    """A proxy through which the page shows the shelf."""
+    proxy = Proxy(server.port)
+    await proxy.start()
+    await live(page, f"http://127.0.0.1:{proxy.port}/shelf")
+    yield proxy
+    await page.goto("about:blank")
+    await proxy.stop()
+
+
+async def _restart(page: Page, proxy: Proxy, server: Server) -> None:
+    """Have the server forget its grants and its history, behind a proxy that is cut."""
+    proxy.cut()
+    await page.wait_for_function("Alpine.store('sse').online === false")
+    await asyncio.to_thread(server.stop)
+    await asyncio.to_thread(server.start)
+
+
+# A6
+async def test_after_a_reset_a_list_is_fetched_and_brings_its_rows(
+    page: Page, proxied: Proxy, server: Server, system: System
+) -> None:
+    await _restart(page, proxied, server)
+    await system.state(["2", "4"])
+    calls = Calls(page)
+    proxied.mend()
+    await page.wait_for_function("Alpine.store('sse').online === true")
+    await expect(page.locator("li")).to_have_count(2)
+    await expect(page.locator("li").nth(1)).to_contain_text("item 4")
+    await page.wait_for_timeout(500)
+    # For a grant, and for the reset of the stream that it opened.
+    assert calls.made == ["_refresh", "_refresh"]
+    assert calls.components == {"live.Shelf"}
+
+
+# A6
+async def test_after_a_reset_rows_that_stay_as_they_are_have_been_fetched_too(
+    page: Page, proxied: Proxy, server: Server
+) -> None:
+    await _restart(page, proxied, server)
+    calls = Calls(page)
+    answers: list[str] = []
+
+    async def answer(route: Route) -> None:
+        if not answers:
+            answers.append(await (await route.fetch()).text())
+        await route.fulfill(body=answers[0], content_type="application/json")
+
+    await page.route("**/_refresh", answer)
+    proxied.mend()
+    await page.wait_for_function("Alpine.store('sse').online === true")
+    await page.wait_for_timeout(1000)
+    assert calls.made == ["_refresh", "_refresh"]
+    assert calls.components == {"live.Shelf"}
+
+
 async def test_a_list_that_grows_keeps_focus_and_what_was_typed(
     page: Page, system: System
 ) -> None:
     await system.state(["1", "2", "3"])
-    await _live(page, "/shelf")
+    await live(page, "/shelf")
     note = page.get_by_label("note 2")
     await note.fill("half a sen")
     await system.state(["0", "3", "1", "2"])
@@ -270,7 +299,7 @@ async def test_a_list_that_grows_keeps_focus_and_what_was_typed(
 
 
 async def test_a_public_method_is_called_from_the_page(page: Page) -> None:
-    await _live(page, "/shelf")
+    await live(page, "/shelf")
     row = page.locator("li", has_text="item 2")
     await row.get_by_role("button").click()
     await expect(page.locator("li", has_text=re.compile("item 2!"))).to_have_count(1)
@@ -284,7 +313,7 @@ async def test_a_page_that_has_alpine_already_goes_on_with_it(
     # the console; `other` is a page that may.
     assert ALPINE.exists(), "the client's packages are not installed: make install"
     await other.route("**/alpine.js", lambda route: route.fulfill(path=ALPINE))
-    await _live(other, "/own-alpine")
+    await live(other, "/own-alpine")
     assert await other.evaluate("window.theirs === window.Alpine")
     await system.post(NEWS, {"data": {"headline": "with theirs"}})
     await expect(other.locator("#quiet")).to_have_text("with theirs")
@@ -301,12 +330,9 @@ async def test_what_a_cache_delivers_has_nobodys_grant_and_comes_alive_by_one_re
         await one.context.add_cookies(
             [{"name": "sessionid", "value": key, "url": server.url}]
         )
-    await _live(page, address)
-    calls: list[str] = []
-    other.on(
-        "request", lambda it: calls.append(it.url) if it.method == "POST" else None
-    )
-    await _live(other, address)
+    await live(page, address)
+    calls = Calls(other)
+    await live(other, address)
     theirs, own = [
         Grants(3600).read(
             str(await one.locator("[data-sse-scripts]").get_attribute("data-grant"))
@@ -321,5 +347,4 @@ async def test_what_a_cache_delivers_has_nobodys_grant_and_comes_alive_by_one_re
         await other.wait_for_timeout(500)
         await system.post(NEWS, {"data": {"count": count}})  # which needs no refresh
         await expect(other.locator("#count")).to_have_text(str(count), timeout=1000)
-    refreshes = [url for url in calls if url.endswith("/_refresh")]
-    assert len(refreshes) == 1
+    assert calls.made == ["_refresh"]

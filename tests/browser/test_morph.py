@@ -78,7 +78,8 @@ class Stage:
         props = escape(json.dumps(self.props))
         return (
             '<div id="root" data-sse-component="t.Stage" data-sse-id="t.Stage" '
-            'data-sse-groups="[]" data-sse-methods="swap" data-sse-position="e:1" '
+            'data-sse-groups="[]" data-sse-position="e:1" '
+            """data-sse-methods='{"swap":{}}' """
             f'data-sse-props="{props}" key="t.Stage" x-data="sse">{inner}</div>'
         )
 

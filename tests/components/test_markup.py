@@ -31,12 +31,64 @@ MARK = {"data-x": "1"}
         ("<input/>", '<input data-x="1"/>'),
         ("<br >", '<br data-x="1" >'),
         ("<img src='>'>", "<img data-x=\"1\" src='>'>"),
+        # Without an end tag.
+        ("<p>a", None),
+        ("<p>a<br>b <b>c</b>", None),
+        ("<li>a", None),
+        ("<li>a<ul><li>b<li>c</ul>", None),
+        ("<li>a<ul><li>b</li></ul></li>", None),
+        ("<li><div>a</div><p>b<p>c", None),
+        ("<dd>a<dl><dt>b<dd>c</dl>", None),
+        ("<p>a<button><div>b</div><p>c</button>d</p>", None),
+        ("<option value=a>a", None),
+        ("<optgroup label=a><option>b<option>c</optgroup>", None),
+        # Of a table.
+        ("<tr><td>a<td>b", None),
+        ("<tr><td>a</td><td>b</td></tr>", None),
+        ("<tr><td><table><tr><td>a</table></td></tr>", None),
+        ("<td>a</td>", None),
+        ("<td><table><tr><td>a<th>b<tr><td>c</table>", None),
+        ("<th>a", None),
+        ("<tbody><tr><td>a<tr><td>b", None),
+        ("<thead><tr><th>a</thead>", None),
+        # Of an SVG, where a slash closes.
+        ("<svg><path d=''/><path d=''/></svg>", None),
+        ("<svg/>", '<svg data-x="1"/>'),
+        ("<svg><svg/><g><g/></g></svg>", None),
+        ("<circle r='1'/>", "<circle data-x=\"1\" r='1'/>"),
+        ("<g><circle r='1'/></g>", None),
+        ("<linearGradient><stop/></linearGradient>", None),
+        (
+            "<p><svg><title>a</title><foreignObject><div>b</div></foreignObject></svg>",
+            None,
+        ),
+        # In which tags are text.
+        ("<div><textarea></div><p></textarea></div>", None),
+        ("<textarea></div><textarea></textarea>", None),
+        ("<div><style></div></style></div>", None),
+        ("<div><template><div></div></template></div>", None),
+        ("<template><p>a</p><p>b</p></template>", None),
+        ("<input></input>", '<input data-x="1"></input>'),
     ],
 )
 def test_one_element_of_any_kind_is_a_root(html: str, marked: str | None) -> None:
     name = html.strip()[1:].replace("/", " ").replace(">", " ").split()[0]
     expected = marked or html.replace(f"<{name}", f'<{name} data-x="1"', 1)
     assert with_attributes(html, MARK) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("<!doctype html>\n", ""),
+        ("<!DOCTYPE html><!-- a -->\n\t\f\r\n", "\n<!-- b --> "),
+        ("<?xml version='1.0'?>", ""),
+        ("<!---->", "<!-- > -->"),
+    ],
+)
+def test_what_shows_nothing_may_stand_around_a_root(before: str, after: str) -> None:
+    html = with_attributes(f"{before}<p>a</p>{after}", MARK)
+    assert html == f'{before}<p data-x="1">a</p>{after}'
 
 
 def test_comments_may_stand_around_a_root() -> None:
@@ -62,6 +114,39 @@ def test_comments_may_stand_around_a_root() -> None:
         ("<p>a</p>&am", "text"),
         ("<input> after", "text"),
         ("<p>a</p><!-- c --> after", "text"),
+        ("<p>a</p>&nbsp;", "text"),
+        ("<p>a</p>\N{NO-BREAK SPACE}", "text"),
+        # A browser ends the first one there.
+        ("<p>a<p>b", "second element, <p>, ends its root, <p>"),
+        ("<p>a<div>b</div></p>", "second element, <div>, ends its root, <p>"),
+        ("<p><b>a<ul><li>b</ul></b></p>", "second element, <ul>"),
+        ("<p>a<hr>b", "second element, <hr>"),
+        ("<p><button>a</button><section>b</section>", "second element, <section>"),
+        ("<li>a<li>b", "second element, <li>"),
+        ("<li><p>a<li>b", "second element, <li>"),
+        ("<li><ul><li>a</ul><li>b", "second element, <li>"),
+        ("<dt>a<dd>b", "second element, <dd>"),
+        ("<option>a<option>b", "second element, <option>"),
+        ("<option>a<optgroup>", "second element, <optgroup>"),
+        ("<td>a<td>b", "second element, <td>"),
+        ("<td>a<tr><td>b", "second element, <tr>"),
+        ("<th>a</th><td>b</td>", "second element, <td>"),
+        ("<tr><td>a<tr><td>b", "second element, <tr>"),
+        ("<tr><td>a</tr><tr><td>b</tr>", "second element, <tr>"),
+        ("<thead><tr><th>a<tbody><tr><td>b", "second element, <tbody>"),
+        ("<circle/><circle/>", "second element, <circle>"),
+        ("<svg/>a", "text"),
+        # It would hold what comes after it on the page, or end what it is in.
+        ("<div>a", "its root, <div>, isn't closed"),
+        ("<div/>", "its root, <div>, isn't closed"),
+        ("<div><div>a</div>", "its root, <div>, isn't closed"),
+        ("<div>a<!-- </div>", "its root, <div>, isn't closed"),
+        ("<ul><li>a", "its root, <ul>, isn't closed"),
+        ("<g><circle/>", "its root, <g>, isn't closed"),
+        ("<p>a</p></div>", "a stray </div>"),
+        ("<p>a</p></p>", "a stray </p>"),
+        ("<br></br>", "a stray </br>"),
+        ("</div><p>a</p>", "a stray </div>"),
     ],
 )
 def test_anything_beside_the_root_is_refused(html: str, fault: str) -> None:

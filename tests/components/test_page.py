@@ -249,7 +249,7 @@ def test_what_fits_into_no_grant_is_an_error_while_debugging(
     settings: Settings, names: list[str]
 ) -> None:
     settings.DEBUG = True
-    with pytest.raises(ImproperlyConfigured, match=r"pattern, such as shop\.item\.\*"):
+    with pytest.raises(ImproperlyConfigured, match=r'covers = "shop\.item\.\*"'):
         page_with(names).grant()
 
 
@@ -258,7 +258,7 @@ def test_what_fits_into_no_grant_is_left_out_with_a_warning_otherwise(
     settings: Settings, names: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.DEBUG = False
-    page = page_with([*names, "shop.list.*"])
+    page = page_with([*names, "shop.list.*"])  # which covers none of them
     groups = granted(page).groups
     assert len(page.grant()) <= MAX_GRANT
     assert "shop.list.*" in groups
@@ -266,3 +266,44 @@ def test_what_fits_into_no_grant_is_left_out_with_a_warning_otherwise(
     assert set(groups) < page.groups
     assert {record.levelname for record in caplog.records} == {"WARNING"}
     assert "shop.item" not in caplog.text.replace("shop.item.*", "")
+
+
+# What a pattern stands for
+
+
+# A61
+@pytest.mark.parametrize(
+    ("rendered", "asked", "names"),
+    [
+        (["a.*", "a.1", "a.2"], [], ("a.*",)),
+        (["a.*"], ["a.1"], ("a.*",)),
+        ([], ["a.*", "a.1"], ("a.*",)),
+        # A renewal may lose what was asked for, and what was rendered stays.
+        (["a.1"], ["a.*", "a.2"], ("a.*", "a.1")),
+        (["a.*", "a.b.*", "a.b.1", "a", "b.1"], [], ("a", "a.*", "a.b.*", "b.1")),
+        (["a.*", "a.b.*"], [], ("a.*", "a.b.*")),
+    ],
+)
+def test_a_grant_leaves_out_what_a_pattern_of_its_standing_covers(
+    rendered: list[str], asked: list[str], names: tuple[str, ...]
+) -> None:
+    page = page_of(request_for(user=User(pk=7)))
+    page.add(asked, rendered=False)
+    page.add(rendered, rendered=True)
+    grant = granted(page)
+    assert grant.groups == names
+    assert set(grant.asked) == set(names) & set(asked)
+
+
+def test_no_pattern_stands_for_what_is_reserved() -> None:
+    page = page_of(request_for(user=User(pk=7)))
+    page.add(["auth.user.7.*", "auth.user.7.notifications"], rendered=True)
+    assert granted(page).groups == ("auth.user.7.*", "auth.user.7.notifications")
+
+
+def test_a_pattern_may_stand_for_more_than_a_grant_has_room_for(
+    settings: Settings,
+) -> None:
+    settings.DEBUG = True
+    page = page_with([*MANY, *LONG, "shop.item.*"])
+    assert granted(page).groups == ("shop.item.*",)

@@ -4,10 +4,12 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.utils.translation import gettext_lazy
 from pydantic import ValidationError
 
 from sse_components import ReactiveComponent, public
-from sse_components.components.public import PublicMethod
+from sse_components.components.methods import PublicMethod
+from sse_components.components.public import Watch
 from tests.components.pages import request_for
 
 
@@ -17,6 +19,7 @@ class Typed(ReactiveComponent):
     tags = public(["new"])
     anything = public(None)
     day: date | None = public(None)
+    lazy = public(gettext_lazy("Yes"))
     private = "x"
 
     def load(self) -> None: ...
@@ -55,6 +58,7 @@ def test_a_property_begins_with_its_default() -> None:
     assert component.headline == ""
     assert component.props == {
         "headline": "", "count": 0, "tags": ["new"], "anything": None, "day": None,
+        "lazy": "Yes",
     }  # fmt: skip
 
 
@@ -81,6 +85,7 @@ def test_values_from_python_are_taken_as_they_are() -> None:
         ("anything", {"deep": [1]}, {"deep": [1]}),
         ("day", "2026-11-22", date(2026, 11, 22)),
         ("day", None, None),
+        ("lazy", "No", "No"),
     ],
 )
 def test_a_value_from_a_page_becomes_what_the_type_says(
@@ -98,6 +103,7 @@ def test_a_value_from_a_page_becomes_what_the_type_says(
         ("count", "many"),
         ("tags", "new"),
         ("day", "yesterday"),
+        ("lazy", 5),
     ],
 )
 def test_a_value_of_another_type_is_refused(name: str, value: object) -> None:
@@ -107,7 +113,7 @@ def test_a_value_of_another_type_is_refused(name: str, value: object) -> None:
 
 def test_what_is_not_marked_is_not_public() -> None:
     assert list(Typed.public_properties()) == [
-        "headline", "count", "tags", "anything", "day"
+        "headline", "count", "tags", "anything", "day", "lazy"
     ]  # fmt: skip
     assert list(Typed.public_methods()) == ["save", "touch", "show"]
 
@@ -127,7 +133,7 @@ def test_a_method_can_listen_to_several_events() -> None:
 
 def test_a_subclass_inherits_what_it_does_not_replace() -> None:
     assert list(Narrowed.public_properties()) == [
-        "count", "tags", "anything", "day", "more"
+        "count", "tags", "anything", "day", "lazy", "more"
     ]  # fmt: skip
     assert list(Narrowed.public_methods()) == ["touch", "show"]
     assert "more" not in Typed.public_properties()
@@ -136,6 +142,7 @@ def test_a_subclass_inherits_what_it_does_not_replace() -> None:
 
 def test_what_is_read_and_what_is_set_is_watched() -> None:
     component = made()
+    component.watch = Watch()
     assert component.headline == ""
     component.count = 1
     assert component.watch.reads == {"headline"}

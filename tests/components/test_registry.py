@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from pytest_django import Settings
 
 from project.demo.components import NewsTicker as DemoTicker
 from sse_components import ReactiveComponent
@@ -50,6 +55,48 @@ def test_a_component_outside_apps_has_the_name_of_its_package() -> None:
 def test_any_other_name_is_unknown(name: str) -> None:
     with pytest.raises(UnknownComponent):
         registry.find(name)
+
+
+@pytest.fixture
+def shop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> Iterator[Path]:
+    """An app that has a folder of components."""
+    folder = tmp_path / "corner_shop" / "components"
+    (folder / "cart").mkdir(parents=True)
+    for package in (folder.parent, folder, folder / "cart"):
+        (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "corner_shop"]
+    yield folder
+    for name in [name for name in sys.modules if name.startswith("corner_shop")]:
+        del sys.modules[name]
+
+
+SOURCE = """
+from sse_components import ReactiveComponent
+
+class {name}(ReactiveComponent):
+    template = "<p></p>"
+"""
+
+
+# A17
+@pytest.mark.usefixtures("_registry_of_its_own")
+def test_every_module_in_a_folder_of_components_is_found(shop: Path) -> None:
+    (shop / "till.py").write_text(SOURCE.format(name="Till"))
+    (shop / "cart" / "item.py").write_text(SOURCE.format(name="Item"))
+    registry.discover()
+    assert registry.find("corner_shop.Till")
+    assert registry.find("corner_shop.Item")
+    assert registry.duplicates() == []
+
+
+@pytest.mark.usefixtures("_registry_of_its_own")
+def test_a_module_that_cannot_be_imported_is_an_error(shop: Path) -> None:
+    (shop / "till.py").write_text("import nothing_of_that_name")
+    with pytest.raises(ModuleNotFoundError, match="nothing_of_that_name"):
+        registry.discover()
 
 
 def test_a_base_has_nothing_to_render() -> None:

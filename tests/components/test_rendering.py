@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from project.demo.models import BreakingNews
 from sse_components import ReactiveComponent, public
+from sse_components.components import rendering
 from sse_components.components.page import page_of
-from sse_components.errors import InvalidGroup
-from sse_components.events import hashed
 from tests.components.pages import component, page, request_for, root, roots
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -87,7 +87,7 @@ class Reading(ReactiveComponent):
         ("<p>{{ 'a'|add:headline }}</p>", "headline"),
         ("<p>{% firstof headline other %}</p>", "headline"),
         ("<p>{{ component.shout }}</p>", "headline"),
-        ('<p>{% include "demo/ticker.html" %}</p>', "headline"),
+        ('<div>{% include "demo/ticker.html" %}</div>', "headline"),
         ('{% extends "demo/ticker.html" %}', "headline"),
         ('<p x-text="headline"></p>', ""),
         ('<p :title="headline" x-show="other"></p>', ""),
@@ -179,192 +179,14 @@ def test_a_template_without_one_root_is_an_error_that_names_the_component(
         component("tests.Rooted")
 
 
+@pytest.mark.django_db
+def test_a_template_may_be_a_file() -> None:
+    assert component("demo.NewsTicker")["data-sse-rendered"] == "headline"
+
+
 def test_a_component_without_a_template_says_so() -> None:
     with pytest.raises(ImproperlyConfigured, match=r"tests\.Rooted has neither"):
         component("tests.Rooted")
-
-
-# Keys
-
-
-class Keyed(ReactiveComponent):
-    template = "<p></p>"
-
-    def load(self, row: object = None, *, other: object = None) -> None: ...
-
-
-def keys(template: str, **context: Any) -> list[tuple[str, str]]:
-    found = roots(page(template, **context))
-    return [(one["data-sse-id"], one["data-sse-key"]) for one in found]
-
-
-def test_later_ones_without_a_key_are_numbered() -> None:
-    assert keys(3 * '{% component "tests.Keyed" %}') == [
-        ("tests.Keyed", ""),
-        ("tests.Keyed:2", "2"),
-        ("tests.Keyed:3", "3"),
-    ]
-
-
-@pytest.mark.django_db
-def test_the_key_of_a_model_is_its_primary_key() -> None:
-    row = BreakingNews.objects.create(title="a")
-    id = f"tests.Keyed:{row.pk}", str(row.pk)
-    assert keys('{% component "tests.Keyed" row %}', row=row) == [id]
-    assert keys('{% component "tests.Keyed" 5 other=row %}', row=row) == [id]
-
-
-@pytest.mark.django_db
-def test_an_explicit_key_wins_over_a_model() -> None:
-    row = BreakingNews.objects.create(title="a")
-    assert keys('{% component "tests.Keyed" row key="x_-1" %}', row=row) == [
-        ("tests.Keyed:x_-1", "x_-1")
-    ]
-
-
-def test_those_with_a_key_are_not_counted() -> None:
-    given = '{% component "tests.Keyed" key=5 %}{% component "tests.Keyed" %}'
-    assert keys(given) == [("tests.Keyed:5", "5"), ("tests.Keyed", "")]
-
-
-# A27
-@pytest.mark.parametrize("key", [HOSTILE, "a.b", "ä", "", "x y", 101 * "x", 300 * "x"])
-def test_a_key_that_is_no_segment_is_hashed(key: str) -> None:
-    html = page('{% component "tests.Keyed" key=key %}', key=key)
-    assert root(html)["data-sse-key"] == hashed(key)
-    assert HOSTILE not in html
-
-
-def test_a_key_of_100_characters_stays() -> None:
-    assert keys('{% component "tests.Keyed" key=key %}', key=100 * "x") == [
-        (f"tests.Keyed:{100 * 'x'}", 100 * "x")
-    ]
-
-
-# Groups
-
-
-class Subscribing(ReactiveComponent):
-    template = "<p></p>"
-
-    def load(self, names: str | Sequence[str] | None = None) -> None:
-        self.names = names
-
-    def get_subscription(self) -> str | Sequence[str] | None:
-        return self.names
-
-
-def groups(names: object, user: Any = None) -> Any:
-    request = request_for(user=user)
-    html = page('{% component "tests.Subscribing" names %}', request, names=names)
-    return json.loads(root(html)["data-sse-groups"])
-
-
-@pytest.mark.parametrize(
-    ("names", "found"),
-    [
-        (None, []),
-        ([], []),
-        ("", []),
-        ("news.a", ["news.a"]),
-        (["news.a", "news.b", "news.a"], ["news.a", "news.b"]),
-        ("demo.todo.*", ["demo.todo.*"]),
-        ("broadcast", ["broadcast"]),
-        ("users", ["users"]),
-        ("session", []),
-        ("user", []),
-    ],
-)
-def test_a_subscription_is_a_name_or_several(names: object, found: list[str]) -> None:
-    assert groups(names) == found
-
-
-def test_the_tag_may_give_another_subscription() -> None:
-    html = page('{% component "tests.Subscribing" "news.a" subscribe="news.b" %}')
-    assert json.loads(root(html)["data-sse-groups"]) == ["news.b"]
-
-
-# A27
-@pytest.mark.parametrize(
-    "name",
-    [
-        HOSTILE,
-        "a b",
-        "a..b",
-        "*",
-        "a.**",
-        201 * "x",
-        "ä",
-        5,
-        "session.abc",
-        "session.h-aaaaaaaaaaaaaaaaaaaaaa",
-        "session.*",
-        "users.all",
-        "presence.users",
-        "presence",
-        "auth.user.7",
-        "auth.user.7.notifications",
-        "auth.user.*",
-    ],
-)
-@pytest.mark.parametrize("user", [None, AnonymousUser(), User(pk=8)])
-def test_a_name_that_is_no_group_or_is_reserved_is_refused(
-    name: object, user: Any
-) -> None:
-    with pytest.raises(InvalidGroup):
-        groups([name], user)
-    assert HOSTILE not in page("{{ name }}", name=HOSTILE)
-
-
-def test_user_stands_for_the_visitors_own_group() -> None:
-    user = User(pk=7)
-    assert groups("user", user) == ["auth.user.7"]
-    assert groups(["user", "session"], AnonymousUser()) == []
-
-
-def test_a_user_may_have_groups_below_their_own() -> None:
-    request = request_for(user=User(pk=7))
-    names = ["auth.user.7", "auth.user.7.notifications"]
-    page('{% component "tests.Subscribing" names %}', request, names=names)
-    assert page_of(request).groups == set(names)
-
-
-# A16
-# A22
-@pytest.mark.django_db
-def test_session_stands_for_the_visitors_own_group_without_its_key(
-    client: Client,
-) -> None:
-    session = client.session
-    session["cart"] = [1]
-    session.save()
-    key = session.session_key
-    assert key
-    for given in ["session", f"session.{key}"]:
-        request = request_for()
-        request.session = session
-        html = page('{% component "tests.Subscribing" name %}', request, name=given)
-        found = root(html)
-        assert json.loads(found["data-sse-groups"]) == [f"session.{hashed(key)}"]
-        if given == "session":
-            assert key not in html
-        assert key not in found["data-sse-groups"]
-
-
-# A22
-@pytest.mark.django_db
-def test_a_refused_name_does_not_tell_a_session_key() -> None:
-    with pytest.raises(InvalidGroup) as caught:
-        groups("session.0123456789abcdefghijklmnopqrstuv")
-    assert "0123456789abcdefghijklmnopqrstuv" not in str(caught.value)
-
-
-def test_a_session_that_is_gone_is_none(db: None, client: Client) -> None:
-    request = request_for()
-    request.session = type(client.session)("x" * 32)
-    html = page('{% component "tests.Subscribing" "session" %}', request)
-    assert json.loads(root(html)["data-sse-groups"]) == []
-    assert not page_of(request).is_personal
 
 
 # Escaping
@@ -401,6 +223,120 @@ def test_a_template_sees_the_component_over_the_context_and_nothing_of_its_page(
     html = page('{% component "tests.Names" %}', request_for("/a"), outside="outside")
     text = html.partition(">")[2]
     assert text == "of the component|loaded|of the component|/a||64</p>"
+
+
+# What the page is told of its methods
+
+
+class Told(ReactiveComponent):
+    title = public("")
+    done = public(False)
+    template = "<p></p>"
+
+    @public
+    def save(self) -> None: ...
+
+    @public.debounce(300)
+    def search(self) -> None: ...
+
+    @public(update=False).throttle(100).listen("shop:sale", "shop:end")
+    def follow(self, detail: object) -> None: ...
+
+    @public.listen("shop:sale")
+    def count(self, detail: object) -> None: ...
+
+    @public.watch("title", "done")
+    def rename(self, value: object) -> None: ...
+
+    @public.watch("title").debounce(50)
+    def note(self, value: object, old: object, name: str) -> None: ...
+
+
+class ToldMore(Told):
+    @public.listen("shop:sale")
+    def also(self, detail: object) -> None: ...
+
+
+# A33
+def test_a_root_tells_which_methods_an_event_calls() -> None:
+    found = component("tests.Told")
+    assert json.loads(found["data-sse-listen"]) == {
+        "shop:sale": ["follow", "count"],
+        "shop:end": ["follow"],
+    }
+    more = json.loads(component("tests.ToldMore")["data-sse-listen"])
+    assert more["shop:sale"] == ["follow", "count", "also"]
+    assert json.loads(component("tests.Escaping")["data-sse-listen"]) == {}
+
+
+def test_a_root_tells_how_often_each_method_may_be_called() -> None:
+    assert json.loads(component("tests.Told")["data-sse-methods"]) == {
+        "save": {},
+        "search": {"debounce": 300},
+        "follow": {"throttle": 100},
+        "count": {},
+        "rename": {},
+        "note": {"debounce": 50},
+    }
+    assert json.loads(component("tests.Escaping")["data-sse-methods"]) == {}
+
+
+# A51
+def test_a_root_tells_which_methods_watch_what_and_what_they_take() -> None:
+    assert json.loads(component("tests.Told")["data-sse-watch"]) == {
+        "title": {"rename": 1, "note": 3},
+        "done": {"rename": 1},
+    }
+    assert "data-sse-watch" not in component("tests.Escaping")
+
+
+# A27
+def test_the_name_of_an_event_cannot_leave_its_attribute() -> None:
+    html = page('{% component "tests.ListensHostile" %}')
+    assert "<script>" not in html
+    assert json.loads(root(html)["data-sse-listen"]) == {HOSTILE: ["hear"]}
+
+
+class ListensHostile(ReactiveComponent):
+    template = "<p></p>"
+
+    @public.listen(HOSTILE)
+    def hear(self, detail: object) -> None: ...
+
+
+# Whoever looks at it
+
+
+# A35
+@pytest.mark.django_db
+def test_a_component_has_the_same_id_in_every_browser(client: Client) -> None:
+    row = BreakingNews.objects.create(title="a")
+    template = '{% component "tests.Names" %}{% component "tests.Inner" row %}'
+    visitors = [request_for(), request_for(user=User(pk=7)), request_for("/b")]
+    visitors[2].session = client.session
+    found = [
+        [one["data-sse-id"] for one in roots(page(template, request, row=row))]
+        for request in visitors
+    ]
+    assert found == 3 * [["tests.Names", f"tests.Inner:{row.pk}"]]
+
+
+def test_dates_and_the_like_are_json_on_the_root() -> None:
+    props = json.loads(component("tests.Dated")["data-sse-props"])
+    assert props == {"day": "2026-11-22", "price": "1.50", "tags": ["a"]}
+
+
+class Dated(ReactiveComponent):
+    day = public(date(2026, 11, 22))
+    price = public(Decimal("1.50"))
+    tags = public({"a"})
+    template = "<p></p>"
+
+
+def test_a_template_that_stands_in_a_class_is_parsed_once() -> None:
+    rendering._parsed.cache_clear()
+    page(3 * '{% component "tests.Escaping" %}')
+    assert rendering._parsed.cache_info().misses == 1
 
 
 def test_a_root_has_what_the_protocol_says() -> None:

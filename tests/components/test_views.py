@@ -2,21 +2,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
+from django.core import signing
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.http import Http404
 from django.test import Client
+from django.utils import timezone
 from django.utils.translation import get_language, gettext, override
 from pytest_django import Settings
 
 from project.demo.models import BreakingNews
 from sse_components import ComponentDispatcher, ReactiveComponent, public, runtime
+from sse_components.components.state import SALT
 from sse_components.events import Event, Position
 from sse_components.grants import COOKIE
 from sse_components.hub import Hub
@@ -272,6 +276,46 @@ def test_a_component_is_refreshed_in_the_language_of_its_page(client: Client) ->
         state = component("tests.Speaks")["data-sse-state"]
     answer = call(client, "tests.Speaks", state=state)
     assert answer.html.endswith(">de|Ja</p>")
+
+
+class There(ReactiveComponent):
+    """Tells where it is, and so does what is in it."""
+
+    inner = False
+    template = (
+        "{% load sse_components tz %}<div>{{ component.page }}|{{ moment|date:'H:i' }}|"
+        '{% now "T" %}|{{ component.yes }}'
+        '{% if not inner %}{% component "tests.There" inner=True %}{% endif %}</div>'
+    )
+
+    def load(self, inner: bool = False) -> None:
+        self.inner = inner
+        self.moment = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+
+    def yes(self) -> str:
+        return gettext("Yes")
+
+    @public
+    def nothing(self) -> None: ...
+
+
+# A81
+@pytest.mark.parametrize("method", ["_refresh", "nothing"])
+def test_a_page_of_another_language_and_zone_is_refreshed_as_it_was(
+    client: Client, method: str
+) -> None:
+    where = "/de/todo?page=2"
+    with override("de"), timezone.override("Europe/Berlin"):
+        html = page('{% component "tests.There" %}', request_for(where))
+    shown = f"{where}|09:00|CET|Ja"
+    assert html.count(shown) == 2
+    for found in roots(html):
+        state = found["data-sse-state"]
+        for _ in range(2):
+            with override("fr"), timezone.override("Asia/Tokyo"):
+                answer = call(client, "tests.There", method, state=state, page=where)
+            assert answer.html.count(shown) == len(roots(answer.html))
+            state = roots(answer.html)[0]["data-sse-state"]
 
 
 # Subscriptions
@@ -617,6 +661,22 @@ def test_a_state_that_is_not_ours_is_refused(
     assert (answer.status, answer.code) == (400, "state")
 
 
+# A56
+@pytest.mark.parametrize("method", ["_refresh", "write"])
+def test_a_state_of_another_release_is_refused(client: Client, method: str) -> None:
+    members: dict[str, Any] = {
+        "c": COUNTER,
+        "k": None,
+        "w": {},
+        "s": None,
+        "u": None,
+        "l": None,
+    }
+    text = signing.dumps(members | {"a": []}, salt=SALT)
+    answer = call(client, COUNTER, method, state=text)
+    assert (answer.status, answer.code) == (400, "state")
+
+
 def test_the_state_of_another_component_is_refused(client: Client) -> None:
     state = component("tests.Ticker")["data-sse-state"]
     answer = call(client, COUNTER, state=state)
@@ -675,11 +735,25 @@ def test_a_method_is_called_only_with_a_state_of_the_same_user(
     own = component(COUNTER, request_for(user=user))["data-sse-state"]
     other = component(COUNTER, request_for(user=User(pk=user.pk + 1)))["data-sse-state"]
     assert call(client, COUNTER, "write", state=own).status == 200
-    for state in (nobodys, other):
-        answer = call(client, COUNTER, "write", state=state)
-        assert (answer.status, answer.code) == (409, "state")
+    answer = call(client, COUNTER, "write", state=other)
+    assert (answer.status, answer.code) == (409, "state")
     answer = call(Client(), COUNTER, "write", state=own)
     assert (answer.status, answer.code) == (409, "state")
+    # Nobody's has nothing in it that isn't everybody's.
+    assert call(client, COUNTER, "write", state=nobodys).status == 200
+    assert call(Client(), COUNTER, "write", state=nobodys).status == 200
+
+
+# A82
+def test_a_page_from_before_the_login_becomes_the_visitors_own(
+    client: Client, user: User
+) -> None:
+    state = component(COUNTER)["data-sse-state"]
+    answer = call(client, COUNTER, "write", state=state)
+    own = root(answer.html)["data-sse-state"]
+    assert call(client, COUNTER, "write", state=own).status == 200
+    refused = call(Client(), COUNTER, "write", state=own)
+    assert (refused.status, refused.code) == (409, "state")
 
 
 # A82

@@ -12,7 +12,8 @@ from django.views.decorators.cache import cache_page
 from django.views.decorators.csrf import csrf_exempt
 
 from sse_components import ComponentDispatcher
-from tests.browser.live import components
+from tests.browser.live.components.lists import ITEMS, STOCK
+from tests.browser.live.components.loads import LOADS
 
 HEAD = '<!doctype html><title>t</title><link rel="icon" href="data:,">'
 TAGS = "{% load sse_components %}"
@@ -39,13 +40,34 @@ def published_while_rendering(request: HttpRequest) -> HttpResponse:
 def state(request: HttpRequest) -> JsonResponse:
     """Return how often components were loaded; with a body, set the items first."""
     if request.method == "POST":
-        components.ITEMS[:] = json.loads(request.body)
-    return JsonResponse(components.LOADS)
+        ITEMS[:] = json.loads(request.body)
+    return JsonResponse(LOADS)
+
+
+@csrf_exempt
+def stock(request: HttpRequest) -> JsonResponse:
+    """Add an article to the catalogue."""
+    STOCK.append(len(STOCK))
+    ComponentDispatcher.sync.component_created("stock.article")
+    return JsonResponse(STOCK[-1], safe=False)
 
 
 urlpatterns = [
     path("board", _page('{% component "live.Board" %}{% component "live.Quiet" %}')),
     path("shelf", _page('{% component "live.Shelf" %}')),
+    path("basket", _page('{% component "live.Basket" %}')),
+    path("catalogue", _page('{% component "live.Catalogue" %}')),
+    path("text", _page('{% component "live.Text" %}')),
+    path("letter", _page('{% component "live.Letter" %}')),
+    path("finder", _page('{% component "live.Finder" %}')),
+    path("doer", _page('{% component "live.Doer" %}')),
+    path(
+        "counts",
+        _page(
+            '{% component "live.Count" "a" key="a" %}'
+            '{% component "live.Count" "b" key="b" %}'
+        ),
+    ),
     path(
         "many",
         _page('{% component "live.Shelf" %}' + '{% component "live.Quiet" %}' * 20),
@@ -69,6 +91,7 @@ urlpatterns = [
     path("none", _page("<p>nothing live</p>")),
     path("race", published_while_rendering),
     path("state", state),
+    path("stock", stock),
     path("", include("sse_components.urls")),
     path("api/", include("api.urls")),
 ]

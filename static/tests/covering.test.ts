@@ -1,0 +1,247 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import type { Component } from "../src/component";
+import { type FakeView, Stage, answer } from "./stage";
+
+let stage: Stage;
+
+beforeEach(() => {
+  stage = new Stage();
+});
+
+/** A list that covers its rows, each on a group of its own. */
+function addList(count: number): { list: Component; view: FakeView; rows: Component[] } {
+  const groups = Array.from({ length: count }, (_, n) => `todo.${n}`);
+  const [list, view] = stage.add(
+    {},
+    {
+      component: "todo.List",
+      groups: ["todo"],
+      covers: ["todo.*"],
+      groupsWithin: ["todo.*", "todo", ...groups],
+    },
+  );
+  const rows = groups.map((group) => addRow(list, group));
+  view.brings = () => {
+    for (const row of rows) row.absorb({ title: "loaded" }, "e:50");
+  };
+  return { list, view, rows };
+}
+
+const addRow = (above: Component, group: string): Component =>
+  stage.add({ title: "a" }, { component: "todo.Row", groups: [group], above })[0];
+
+/** The components that fetched so far. */
+const fetched = (): unknown[] => stage.requests.map(({ url }) => url.split("/").at(-2));
+
+async function open(...groups: string[]): Promise<void> {
+  stage.connection.groups = groups;
+  stage.page.opened(groups);
+  await stage.env.pass(0);
+}
+
+const grants = (): unknown[] => stage.connection.told.filter((each) => Array.isArray(each));
+
+// A61
+test("rows that a pattern of the stream covers ask for nothing", async () => {
+  addList(100);
+  await open("todo", "todo.*");
+  assert.deepEqual(fetched(), []);
+});
+
+// A61
+test("a new row of a list that covers it needs no grant and no stream", async () => {
+  const { list, view } = addList(2);
+  await open("todo", "todo.*");
+  stage.event("component.created", 11, { data: {} }, { group: "todo" });
+  view.groupsWithin = [...view.groupsWithin, "todo.7"];
+  stage.last.answer(answer({ grant: "new", position: "e:50" }));
+  await stage.env.pass(0);
+  const row = addRow(list, "todo.7");
+  await stage.env.pass(100);
+  assert.deepEqual(grants(), []);
+  assert.deepEqual(fetched(), ["todo.List"]);
+  stage.changed(60, { title: "b" }, { group: "todo.7" });
+  assert.equal(row.view.get("title"), "b");
+});
+
+test("a list isn't subscribed to what it covers", async () => {
+  const [, view] = stage.add({ title: "a" }, { groups: ["todo"], covers: ["todo.*"] });
+  stage.changed(11, { title: "b" }, { group: "todo.7" });
+  stage.event("component.removed", 12, {}, { group: "todo.7" });
+  assert.equal(view.data.title, "a");
+  assert.ok(!view.isGone);
+  stage.event("notify", 13, { event_name: "ping", data: {} }, { group: "todo.7" });
+  assert.deepEqual(view.fired, []);
+});
+
+test("what a list covers is a group of the page, not one of everybody's", () => {
+  stage.add({}, { groups: ["todo"], covers: ["todo.*"] });
+  const [, other] = stage.add({}, { groups: ["chat"] });
+  stage.event("notify", 11, { event_name: "ping", data: {} }, { group: "todo.7" });
+  assert.deepEqual(other.fired, []);
+});
+
+test("a list whose pattern the stream lacks asks once, and its rows come with it", async () => {
+  const { view } = addList(3);
+  await open("todo");
+  assert.deepEqual(fetched(), ["todo.List"]);
+  stage.last.answer(answer({ grant: "new", position: "e:50" }));
+  await stage.env.pass(100);
+  assert.deepEqual(grants(), [["new", "e:50"]]);
+  assert.equal(view.html.length, 1);
+  await open("todo", "todo.*");
+  assert.deepEqual(fetched(), ["todo.List"]);
+});
+
+test("a row that comes before the stream of its pattern is open asks for nothing", async () => {
+  const { list } = addList(1);
+  await open("todo");
+  stage.last.answer(answer({ grant: "new", position: "e:50" }));
+  await stage.env.pass(100);
+  addRow(list, "todo.7");
+  stage.add({}, { component: "todo.Detail", groups: ["todo.8"] });
+  await stage.env.pass(100);
+  assert.deepEqual(fetched(), ["todo.List"]);
+});
+
+test("a group that a pattern brought and lost again is asked for again", async () => {
+  addList(1);
+  stage.add({}, { component: "todo.Detail", groups: ["todo.0"] });
+  for (const groups of [["todo"], ["todo", "todo.*"], ["todo"]]) {
+    await open(...groups);
+    for (const request of stage.requests) request.answer(answer({ grant: "new", position: "e:50" }));
+    await stage.env.pass(100);
+  }
+  assert.deepEqual(fetched(), ["todo.List", "todo.Detail", "todo.List", "todo.Detail"]);
+});
+
+test("a list that is put into an open page asks once for itself and its rows", async () => {
+  stage.add({});
+  await open("news");
+  addList(3);
+  await stage.env.pass(0);
+  assert.deepEqual(fetched(), ["todo.List"]);
+});
+
+test("rows whose pattern the stream lost ask again", async () => {
+  addList(2);
+  await open("todo");
+  stage.last.answer(answer({ grant: "new", position: "e:50" }));
+  await stage.env.pass(100);
+  await open("todo", "todo.*");
+  await open("todo");
+  assert.deepEqual(fetched(), ["todo.List", "todo.List"]);
+});
+
+test("when no grant can be renewed, a list's new HTML brings those of its rows", async () => {
+  addList(3);
+  await open("todo", "todo.*");
+  stage.page.expired();
+  assert.deepEqual(fetched(), ["todo.List"]);
+});
+
+// A6
+test("a reset of all groups fetches a list, and its rows come with it", async () => {
+  const { rows } = addList(100);
+  stage.add({}, { groups: ["news"] });
+  stage.page.reset(["todo", "todo.*", "news"], 0);
+  assert.deepEqual(fetched(), ["todo.List", "news.Ticker"]);
+  for (const request of stage.requests) request.answer(answer({ position: "e:50" }));
+  await stage.env.pass(5000);
+  assert.equal(stage.requests.length, 2);
+  assert.ok(rows.every((row) => row.view.get("title") === "loaded"));
+});
+
+test("a reset of a pattern fetches the list that covers it, in place of its rows", async () => {
+  const { list } = addList(3);
+  const [apart] = stage.add({}, { component: "todo.Detail", groups: ["todo.2"] });
+  stage.add({}, { component: "todo.Form", groups: ["news"] });
+  stage.page.reset(["todo.*"], 0);
+  assert.deepEqual(fetched(), ["todo.List", "todo.Detail"]);
+  assert.ok(!list.view.isGone && !apart.view.isGone);
+});
+
+test("a reset of a pattern fetches what is under it, also where nothing covers it", () => {
+  stage.add({}, { component: "todo.Row", groups: ["todo.1"] });
+  stage.add({}, { component: "todo.Watch", groups: ["todo.*"] });
+  stage.add({}, { component: "todo.List", groups: ["todo"] });
+  stage.add({}, { component: "todo.Notes", groups: ["todo.1.notes"] });
+  stage.page.reset(["todo.*"], 0);
+  assert.deepEqual(fetched(), ["todo.Row", "todo.Watch"]);
+});
+
+test("a reset of one row's group fetches that row, and who is subscribed to all", () => {
+  addList(3);
+  stage.add({}, { component: "todo.Watch", groups: ["todo.*"] });
+  stage.page.reset(["todo.1"], 0);
+  assert.deepEqual(fetched(), ["todo.Row", "todo.Watch"]);
+});
+
+test("a component comes with one that is further out, over one that isn't concerned", () => {
+  const { rows } = addList(2);
+  stage.add({}, { component: "todo.Notes", groups: ["notes"], above: rows[0] });
+  stage.page.reset(["todo", "notes"], 0);
+  assert.deepEqual(fetched(), ["todo.List"]);
+});
+
+test("a component inside those that a reset doesn't concern fetches itself", () => {
+  const { rows } = addList(2);
+  stage.add({}, { component: "todo.Notes", groups: ["notes"], above: rows[0] });
+  stage.page.reset(["notes"], 0);
+  assert.deepEqual(fetched(), ["todo.Notes"]);
+});
+
+test("a row that its list's new HTML didn't bring fetches itself", async () => {
+  const { view, rows } = addList(3);
+  view.brings = () => {
+    rows[0]?.absorb({}, "e:50");
+    rows[1]?.view.remove();
+  };
+  stage.page.reset(["todo", "todo.*"], 0);
+  stage.last.answer(answer({ position: "e:50" }));
+  await stage.env.pass(5000);
+  assert.deepEqual(fetched(), ["todo.List", "todo.Row"]);
+  assert.equal(stage.requests.length, 2);
+});
+
+test("rows whose list can't be fetched fetch themselves", async () => {
+  addList(2);
+  stage.page.reset(["todo", "todo.*"], 0);
+  stage.last.fail();
+  await stage.env.pass(1000);
+  assert.deepEqual(fetched(), ["todo.List", "todo.List"]); // it is repeated
+  stage.last.answer({ code: "error", detail: "" }, 500);
+  await stage.env.pass(0);
+  assert.deepEqual(fetched().slice(2), ["todo.Row", "todo.Row"]);
+});
+
+test("a row that fetches before its list does isn't fetched again for it", async () => {
+  const { view, rows } = addList(1);
+  view.brings = () => undefined; // the row's own HTML is newer
+  stage.page.reset(["todo", "todo.*"], 0);
+  const list = stage.last;
+  rows[0]?.refresh();
+  stage.last.answer(answer({ position: "e:60" }));
+  await stage.env.pass(0);
+  list.answer(answer({ position: "e:50" }));
+  await stage.env.pass(5000);
+  assert.deepEqual(fetched(), ["todo.List", "todo.Row"]);
+});
+
+// A6
+test("after a reset what was pushed before is no longer laid over what is loaded", async () => {
+  const [, view] = stage.add({ headline: "0" });
+  stage.changed(11, { headline: "pushed" });
+  stage.page.reset(["news"], 0);
+  assert.deepEqual(stage.last.body.pushed, []);
+  stage.last.answer(answer({ props: { headline: "loaded" }, position: "e:50" }));
+  await stage.env.pass(0);
+  assert.equal(view.data.headline, "loaded");
+});
+
+test("a component without groups asks for the pattern that it covers", async () => {
+  stage.add({}, { groups: [], covers: ["todo.*"] });
+  await open("news");
+  assert.equal(stage.requests.length, 1);
+});

@@ -1,0 +1,7 @@
+"""Components whose state is in the process, so that a test can change it."""
+
+from __future__ import annotations
+
+from tests.browser.live.components import board, calls, counts, lists, texts
+
+__all__ = ["board", "calls", "counts", "lists", "texts"]
