@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
-from urllib.parse import unquote
 
-from asgiref.testing import ApplicationCommunicator
-
+from sse_components.testing import communicator
+from sse_components.testing.communicator import App
+from sse_components.testing.communicator import scope as scope
 from tests.clients import Parser, Received
-
-App = Callable[..., Awaitable[None]]
 
 SECONDS = 10
 """How long a test waits for a message that should come at once."""
 
 
-class Communicator:
-    """Says messages to an application and hears what it says."""
-
-    def __init__(self, app: App, scope: Mapping[str, Any]) -> None:
-        self._inner: Any = ApplicationCommunicator(app, dict(scope))  # type: ignore[no-untyped-call]
-
-    async def say(self, type: str, **fields: Any) -> None:
-        await self._inner.send_input({"type": type, **fields})
+class Communicator(communicator.Communicator):
+    """Doesn't wait for ever to hear what an application says."""
 
     async def hear(self) -> dict[str, Any]:
-        message: dict[str, Any] = await self._inner.receive_output(SECONDS)
-        return message
-
-    async def finished(self) -> None:
-        """Return when the application has; raise what it raised."""
-        await self._inner.wait(SECONDS)
+        async with asyncio.timeout(SECONDS):
+            return await super().hear()
 
 
 class Exchange:
@@ -173,31 +162,3 @@ async def request(
         yield exchange
     finally:
         await exchange.leave()
-
-
-def scope(
-    target: str,
-    headers: Mapping[str, str] | None = None,
-    method: str = "GET",
-    root_path: str = "",
-) -> dict[str, Any]:
-    """Return the scope of a request as uvicorn would make it."""
-    path, _, query = target.partition("?")
-    given = {"Host": "testserver"} | dict(headers or {})
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": root_path + unquote(path),
-        "raw_path": (root_path + path).encode(),
-        "root_path": root_path,
-        "query_string": query.encode(),
-        "headers": [
-            (name.lower().encode(), value.encode("latin-1"))
-            for name, value in given.items()
-        ],
-        "client": ("127.0.0.1", 50000),
-        "server": ("127.0.0.1", 8000),
-    }
