@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -280,6 +281,26 @@ async def test_a_component_whose_row_is_gone_goes_with_an_event(
         )
     await expect(page.locator("li")).to_have_count(0)
     assert await page.evaluate("stale") == 1
+
+
+# A81
+async def test_a_page_is_fetched_in_its_own_language_and_knows_its_address(
+    page: Page, other: Page, server: Server, shop: Shop
+) -> None:
+    await live(page, "/de/month?page=2")
+    await live(other, "/en/month")
+    await expect(page.locator("#month")).to_have_text("Januar on /de/month?page=2, 1")
+    await expect(other.locator("#month")).to_have_text("January on /en/month, 2")
+    async with httpx.AsyncClient(headers=server.headers) as client:
+        await client.post(
+            f"{server.url}/api/v1/groups/month.changed/data-changed", json={}
+        )
+    await expect(page.locator("#month")).to_have_text(
+        re.compile(r"^Januar on /de/month\?page=2, [34]$")
+    )
+    await expect(other.locator("#month")).to_have_text(
+        re.compile(r"^January on /en/month, [34]$")
+    )
 
 
 # A45

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 
 from sse_components import ReactiveComponent, public
 from tests.shop.models import Book, Note, Task
 
 LOADS: Counter[str] = Counter()
+
+
+class Month(ReactiveComponent):
+    """Says when and where it is rendered."""
+
+    subscription = "month.changed"
+    template = (
+        '<p id="month">{{ day|date:"F" }} on {{ component.page }}, {{ loads }}</p>'
+    )
+
+    def load(self) -> None:
+        LOADS["month"] += 1
+        self.day = date(2026, 1, 2)
+        self.loads = LOADS["month"]
 
 
 class NoteItem(ReactiveComponent):

@@ -3,3 +3,7 @@
 from tests.settings import *  # noqa: F403
 
 ROOT_URLCONF = "tests.shop.site.urls"
+MIDDLEWARE = [
+    "django.middleware.locale.LocaleMiddleware",
+    *MIDDLEWARE,  # noqa: F405
+]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from django.conf.urls.i18n import i18n_patterns
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import engines
@@ -173,6 +174,7 @@ _PROJECTS = (
 )
 
 urlpatterns = [
+    *i18n_patterns(path("month", _page('{% component "shop.Month" %}'))),
     path("notes", _page('{% component "shop.NoteList" %}')),
     path("books", _page(_BOOKS)),
     path("projects", _page(_PROJECTS)),
