@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.db import models, transaction
+from django.db import models
 
 from sse_components.reactive import rows
 from sse_components.reactive.changes import Change, Groups
@@ -31,30 +31,29 @@ class ReactiveQuerySet(models.QuerySet[M]):
             return super().update(**kwargs)
         self._for_write = True
         tables = rows.tables(self.model)
-        with transaction.atomic(self.db, savepoint=False):
-            pks = list(self.values_list("pk", flat=True))
-            before = [rows.groups_by_pk(table, pks, self.db) for table in tables]
-            updated = super().update(**kwargs)
-            after = [rows.groups_by_pk(table, pks, self.db) for table in tables]
-            changes = [
-                Change(rows.key(table, pk), was[pk], now[pk])
-                for table, was, now in zip(tables, before, after, strict=True)
-                for pk in pks
-                if pk in was and pk in now
-            ]
-            publish_after_commit(changes, self.db)
+        # In no transaction of their own: SQLite refuses one that reads and then writes
+        # if another has written meanwhile.
+        pks = list(self.values_list("pk", flat=True))
+        before = [rows.groups_by_pk(table, pks, self.db) for table in tables]
+        updated = super().update(**kwargs)
+        after = [rows.groups_by_pk(table, pks, self.db) for table in tables]
+        changes = [
+            Change(rows.key(table, pk), was[pk], now[pk])
+            for table, was, now in zip(tables, before, after, strict=True)
+            for pk in pks
+            if pk in was and pk in now
+        ]
+        publish_after_commit(changes, self.db)
         return updated
 
     update.alters_data = True  # type: ignore[attr-defined]  # not from templates
 
     def bulk_create(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> list[M]:
-        self._for_write = True
-        with transaction.atomic(self.db, savepoint=False):
-            created = super().bulk_create(objs, *args, **kwargs)
-            if not is_suppressed():
-                may_exist = kwargs.get("update_conflicts", False)
-                changes = [self._created(row, may_exist) for row in created]
-                publish_after_commit(changes, self.db)
+        created = super().bulk_create(objs, *args, **kwargs)
+        if not is_suppressed():
+            may_exist = kwargs.get("update_conflicts", False)
+            changes = [self._created(row, may_exist) for row in created]
+            publish_after_commit(changes, self.db)
         for row in created:
             rows.note_stored(row)
         return created
@@ -63,21 +62,17 @@ class ReactiveQuerySet(models.QuerySet[M]):
         self, objs: Iterable[M], fields: Iterable[str], *args: Any, **kwargs: Any
     ) -> int:
         given, names = tuple(objs), tuple(fields)
-        self._for_write = True
         tables = rows.tables(self.model)
-        with transaction.atomic(self.db, savepoint=False):
-            before = [
-                [rows.stored_groups(row, table) for table in tables] for row in given
+        before = [[rows.stored_groups(row, table) for table in tables] for row in given]
+        with suppress_events():
+            updated = super().bulk_update(given, names, *args, **kwargs)
+        if not is_suppressed():
+            changes = [
+                rows.saved(row, table, was, names)
+                for row, all_were in zip(given, before, strict=True)
+                for table, was in zip(tables, all_were, strict=True)
             ]
-            with suppress_events():
-                updated = super().bulk_update(given, names, *args, **kwargs)
-            if not is_suppressed():
-                changes = [
-                    rows.saved(row, table, was, names)
-                    for row, all_were in zip(given, before, strict=True)
-                    for table, was in zip(tables, all_were, strict=True)
-                ]
-                publish_after_commit(changes, self.db)
+            publish_after_commit(changes, self.db)
         for row in given:
             rows.note_stored(row, names)
         return updated

@@ -78,10 +78,7 @@ def test_an_update_reads_the_keys_of_its_rows_and_nothing_else(
     with CaptureQueriesContext(connection) as queries:
         Note.objects.update(text="x")
     said = [query["sql"].split()[0] for query in queries]
-    assert said == ["BEGIN", "SELECT", "UPDATE", "COMMIT"] or said == [
-        "SELECT",
-        "UPDATE",
-    ]
+    assert said == ["SELECT", "UPDATE"]
 
 
 async def test_asynchronous_twins_are_the_same(
