@@ -24,6 +24,8 @@ const routes: Record<string, Route> = {
     // Also those whose own call caused it: nobody else would take them off the page.
     for (const component of page.removedBy(frame))
       if (component.isOlderThan(frame)) component.remove();
+    for (const component of page.above(frame))
+      if (component.lacks(frame)) component.refresh(frame.spread);
   },
   notify: (page, frame) => {
     const name = text(frame.payload.event_name);
@@ -135,7 +137,15 @@ export class Page implements Owner {
     const key = text(payload.key);
     if (id !== null) return [...this.#components].filter(({ view }) => view.id === id);
     if (key !== null) return this.subscribed(group).filter(({ view }) => view.key === key);
-    return this.subscribed(text(payload.target_group) ?? group);
+    return this.#named(text(payload.target_group) ?? group);
+  }
+
+  /** Those who hear of what is removed by a pattern, as a sum does, and aren't it. */
+  above({ group, payload }: EventFrame): Component[] {
+    if (text(payload.component_id) ?? text(payload.key)) return [];
+    const name = text(payload.target_group) ?? group;
+    const named = new Set(this.#named(name));
+    return this.subscribed(name).filter((component) => !named.has(component));
   }
 
   notify(frame: EventFrame, name: string, data: unknown): void {
@@ -144,6 +154,10 @@ export class Page implements Owner {
     this.target.dispatchEvent(new CustomEvent(name, { detail }));
     const told = this.#isForAll(frame.group) ? [...this.#components] : this.subscribed(frame.group);
     for (const component of told) component.notify(frame, name, detail);
+  }
+
+  #named(group: string): Component[] {
+    return [...this.#components].filter(({ view }) => view.groups.includes(group));
   }
 
   #isForAll(group: string): boolean {

@@ -266,6 +266,28 @@ test("components are removed by id, by key, by target or all of a group", () => 
   assert.ok(!other.isGone);
 });
 
+test("what hears of a removed item by a pattern stays, and fetches", async () => {
+  const [, sum] = stage.add({}, { component: "todo.Sum", groups: ["todo.*"] });
+  const [, item] = stage.add({}, { component: "todo.Item", groups: ["todo.7"] });
+  stage.event("component.removed", 11, { target_group: "todo.7" }, { group: "todo" });
+  assert.ok(item.isGone);
+  assert.ok(!sum.isGone);
+  assert.deepEqual(
+    stage.requests.map(({ url }) => url),
+    ["/sse/components/todo.Sum/_refresh"],
+  );
+  sum.brings = () => void (sum.position = "e:12");
+  stage.last.answer(answer({ position: "e:12" }));
+  await stage.env.pass(100);
+  stage.event("component.removed", 12, {}, { group: "todo.8" }); // it shows that already
+  stage.event("component.removed", 13, { component_id: "x" }, { group: "todo.8" });
+  stage.event("component.removed", 14, { key: "x" }, { group: "todo.8" });
+  assert.equal(stage.requests.length, 1);
+  stage.event("component.removed", 15, {}, { group: "todo.8" });
+  assert.equal(stage.requests.length, 2);
+  assert.ok(!sum.isGone);
+});
+
 test("a notification is an event in the document and on every root, and one call each", async () => {
   const listen = { "tetra:alert": ["show"] };
   const [, one] = stage.add({}, { groups: ["news"], listen });

@@ -70,7 +70,8 @@ def test_what_is_written_to_a_database_waits_for_its_own_commit(
 @pytest.mark.django_db(transaction=True)
 def test_what_waits_for_another_database_goes_on_waiting(published: Recorder) -> None:
     with transaction.atomic(FILE):
-        Note(pk=7, text="a").save(using=FILE)
-        Note.objects.create(pk=8, text="b")
+        with transaction.atomic():
+            Note.objects.create(pk=8, text="b")
+            Note(pk=7, text="a").save(using=FILE)
         assert published.told() == [("shop.note", "created", {"data": {"pk": 8}})]
     assert published.told() == [("shop.note", "created", {"data": {"pk": 7}})]
