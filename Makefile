@@ -25,6 +25,7 @@ demo: .venv/demo  ## The demo on http://127.0.0.1:8000 (PORT=9000 for another po
 	@$(BIN)/python manage.py seed
 	@$(BIN)/python -c "import socket; socket.create_server(('127.0.0.1', $(PORT)))" 2>/dev/null || \
 	  { echo "Port $(PORT) is taken; make demo PORT=9000 takes another." >&2; exit 1; }
+	@echo "A to-do list of your own: http://127.0.0.1:$(PORT)/todo"
 	@echo "Open http://127.0.0.1:$(PORT)/ and publish:"
 	@echo "curl -X POST http://127.0.0.1:$(PORT)/api/v1/groups/news.updates/data-changed -H 'Authorization: Bearer $${SSE_API_KEY:-demo-key}' -H 'Content-Type: application/json' -d '{\"data\":{\"headline\":\"Hello from curl\"}}'"
 	@$(BIN)/uvicorn project.asgi:application --host 127.0.0.1 --port $(PORT) --ws-per-message-deflate false

@@ -14,6 +14,8 @@ urlpatterns = [
     path("bare", views.bare, name="bare"),
     path("publish", views.publish, name="publish"),
     path("alert", views.alert, name="alert"),
+    path("todo", views.todo, name="todo"),
+    path("job", views.job, name="job"),
     path("chat", views.chat, name="chat"),
     path("leave", LogoutView.as_view(next_page="chat"), name="leave"),
     path("staff/", StaffLogin.as_view(), name="staff"),

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render, resolve_url
 from django.views.decorators.http import require_POST
 
 from project.demo.models import BreakingNews
+from project.demo.owners import owner_of
 from sse_components import ComponentDispatcher
 
 GROUP = "news.updates"
@@ -32,6 +33,16 @@ def plain(request: HttpRequest) -> HttpResponse:
 def bare(request: HttpRequest) -> HttpResponse:
     """A page without a component, which loads no script and opens no stream."""
     return render(request, "demo/base.html")
+
+
+def todo(request: HttpRequest) -> HttpResponse:
+    """A to-do list, the visitor's own."""
+    return render(request, "demo/todo.html", {"owner": owner_of(request)})
+
+
+def job(request: HttpRequest) -> HttpResponse:
+    """A long job, the visitor's own."""
+    return render(request, "demo/job.html", {"owner": owner_of(request)})
 
 
 def chat(request: HttpRequest) -> HttpResponse:

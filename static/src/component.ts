@@ -124,8 +124,15 @@ export class Component {
     const fetches =
       frame.payload.update === true ||
       Object.keys(data).length === 0 ||
-      names.some((name) => rendered.includes(name));
+      names.some((name) => rendered.includes(name)) ||
+      (isRow && !this.#isBoundTo(frame.group, data, names));
     if (fetches) this.refresh(frame.spread);
+  }
+
+  /** Whether its properties have all that is said of a row, which is the one it shows. */
+  #isBoundTo(group: string, data: Props, names: string[]): boolean {
+    const known = new Set([...names, "id"]);
+    return this.view.groups.includes(group) && Object.keys(data).every((name) => known.has(name));
   }
 
   refresh(spread = 0): void {

@@ -92,12 +92,11 @@ test("events in a row are fetched once they pause, or after two seconds", async 
   assert.equal(stage.requests.length, 1);
 });
 
-test("events of other groups, of no row, or with nothing it has, overtake nothing", async () => {
-  add({ groups: ["todo.*"] });
+test("events of other groups, or of no row, overtake nothing", async () => {
+  add({ groups: ["todo.1", "todo.2"] });
   told(11, { title: "x" }, { group: "todo.1" });
   told(12, { title: "x" }, { group: "todo.2" });
   stage.changed(13, { title: "x" }, { group: "todo.1" });
-  told(14, { other: 1 }, { group: "todo.1" });
   await stage.env.pass(5000);
   assert.equal(stage.requests.length, 0);
 });
@@ -211,4 +210,30 @@ test("a late push replaces an earlier one that is shown, whatever HTML came betw
   assert.equal(view.data.title, "1");
   stage.changed(25, { title: "2" });
   assert.equal(view.data.title, "2");
+});
+
+test("a row of which more is said than the properties take is fetched", () => {
+  add({ groups: ["news"] });
+  told(11, { id: 7, title: "b" });
+  assert.equal(stage.requests.length, 0);
+  told(12, { id: 7, title: "c", done: true });
+  assert.equal(stage.requests.length, 1);
+});
+
+test("a component without a property of the row fetches, as its HTML may show it", () => {
+  stage.add({}, { groups: ["news"] });
+  told(11, { id: 7, title: "b" });
+  assert.equal(stage.requests.length, 1);
+});
+
+test("who hears of rows by a pattern shows more than one of them, and fetches", () => {
+  add({ groups: ["todo.*"] });
+  told(11, { id: 7, title: "b" }, { group: "todo.7" });
+  assert.equal(stage.requests.length, 1);
+});
+
+test("what is no row and none of the properties is ignored", () => {
+  add();
+  stage.changed(11, { done: true });
+  assert.equal(stage.requests.length, 0);
 });

@@ -1,8 +1,10 @@
-"""What visitors of the demo do in its pages of people."""
+"""What visitors of the demo do in its pages, and what they see there."""
 
 from __future__ import annotations
 
-from playwright.async_api import Locator, Page, expect
+from collections.abc import Sequence
+
+from playwright.async_api import Locator, Page, Request, expect
 
 
 async def open_chat(page: Page) -> None:
@@ -37,6 +39,55 @@ async def log_in_as_staff(page: Page) -> None:
 async def open_online(page: Page) -> None:
     await page.goto("/staff/online")
     await expect(page.get_by_role("status")).to_have_text("online")
+
+
+async def open_todo(page: Page) -> None:
+    await page.goto("/todo")
+    await expect(page.get_by_role("status")).to_have_text("online")
+
+
+async def add_item(page: Page, title: str) -> None:
+    """Add to the list as somebody does who has the keyboard only."""
+    field = page.get_by_label("What is to be done?")
+    await field.fill(title)
+    await field.press("Enter")
+    await expect(item(page, title)).to_be_visible()
+
+
+async def shows_items(page: Page, given: Sequence[str]) -> None:
+    """Wait until the list has these rows, in this order."""
+    titles = (
+        "[...document.querySelectorAll('.todo textarea')].map(({ value }) => value)"
+    )
+    same = f"(given) => JSON.stringify({titles}) === JSON.stringify(given)"
+    await page.wait_for_function(same, arg=list(given))
+
+
+async def open_job(page: Page) -> None:
+    await page.goto("/job")
+    await expect(page.get_by_role("status")).to_have_text("online")
+
+
+def note_posts(page: Page) -> list[str]:
+    """Return what fills with the calls that a page makes, `app.Component/method`."""
+    posts: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.method == "POST":
+            posts.append("/".join(request.url.rsplit("/", 2)[-2:]))
+
+    page.on("request", note)
+    return posts
+
+
+def item(page: Page, title: str) -> Locator:
+    """Return the row of the to-do list that has a title."""
+    own = page.get_by_role("button", name=f"Delete: {title}", exact=True)
+    return page.get_by_role("listitem").filter(has=own)
+
+
+def items(page: Page) -> Locator:
+    return page.get_by_role("list", name="Your list").get_by_role("listitem")
 
 
 def here(page: Page, name: str) -> Locator:

@@ -1,6 +1,6 @@
 """Takes the demo's pictures: python -m tests.browser.screenshot docs/demo.png.
 
-Those of the chat and of who is online go into `img` beside that file.
+Those of the other pages go into `img` beside that file.
 """
 
 from __future__ import annotations
@@ -24,13 +24,17 @@ from playwright.async_api import (
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.people import (
+    add_item,
     here,
+    item,
     join,
     log_in_as_staff,
     offline,
     online,
     open_chat,
+    open_job,
     open_online,
+    open_todo,
     say,
 )
 from tests.servers import Server
@@ -41,6 +45,12 @@ TALK = [
     ("ben", "Since nine. Two boats, a bit late."),
     ("chloe", "I'm on the second one. Sunny, windy, half empty."),
     ("anna", "Then I'll take the one at noon. See you at the harbour!"),
+]
+ITEMS = [
+    "Buy a ticket for the ferry",
+    "Water the plants",
+    "Ask Ben about the key, and whether the window in the kitchen closes again",
+    "Call mum",
 ]
 DESK = ViewportSize(width=1280, height=720)
 PHONE = ViewportSize(width=390, height=844)
@@ -72,6 +82,26 @@ async def take_news(browser: Browser, server: Server, target: Path) -> None:
         await page.screenshot(path=target)
 
 
+async def take_todo(browser: Browser, server: Server, folder: Path) -> None:
+    async with _page(browser, server, DESK) as page:
+        await open_todo(page)
+        for title in ITEMS:
+            await add_item(page, title)
+        await item(page, ITEMS[1]).get_by_role("checkbox").check()
+        await expect(page.get_by_text("1 of 4 done")).to_be_visible()
+        await _shoot(page, folder, "todo")
+
+
+async def take_job(browser: Browser, server: Server, folder: Path) -> None:
+    """While it runs."""
+    async with _page(browser, server, DESK) as page:
+        await open_job(page)
+        await page.get_by_role("button", name="Start").click()
+        shown = "document.querySelector('progress').value >= 42"
+        await page.wait_for_function(shown)
+        await _shoot(page, folder, "job")
+
+
 async def take_people(browser: Browser, server: Server, folder: Path) -> None:
     """Three talk, a fourth has left; staff sees all of them."""
     async with (
@@ -101,6 +131,7 @@ async def take_people(browser: Browser, server: Server, folder: Path) -> None:
 
 
 async def _shoot(page: Page, folder: Path, name: str) -> None:
+    await page.mouse.move(0, 0)  # so that it is over nothing
     for size, suffix in ((DESK, "desk"), (PHONE, "phone")):
         await page.set_viewport_size(size)
         await page.screenshot(path=folder / f"{name}-{suffix}.png")
@@ -123,6 +154,8 @@ async def take(server: Server, target: Path) -> None:
             executable_path=CHROMIUM, args=ARGUMENTS
         )
         await take_news(browser, server, target)
+        await take_todo(browser, server, folder)
+        await take_job(browser, server, folder)
         await take_people(browser, server, folder)
         await browser.close()
 

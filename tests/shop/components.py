@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import date
 
 from sse_components import ReactiveComponent, public
-from tests.shop.models import Book, Note, Task
+from tests.shop.models import Book, Note, Review, Task
 
 LOADS: Counter[str] = Counter()
 
@@ -57,24 +57,38 @@ class NoteList(ReactiveComponent):
 
 
 class BookCard(ReactiveComponent):
-    """What travels is bound in the page, the tags are fetched."""
+    """More travels than it has properties for."""
 
     title = public("")
-    price = public("")
     template = (
         '<article id="book-{{ book.pk }}"><h2 x-text="title"></h2>'
-        '<p class="price" x-text="price"></p>'
+        '<p class="price">{{ book.price }}</p>'
         '<p class="tags">{{ tags|join:", " }}</p></article>'
     )
 
     def load(self, book: Book) -> None:
         LOADS[f"book {book.pk}"] += 1
         self.book = book
-        self.title, self.price = book.title, str(book.price)
+        self.title = book.title
         self.tags = book.tags.order_by("name").values_list("name", flat=True)
 
     def get_subscription(self) -> str | None:
         return self.book.group_instance()
+
+
+class Stars(ReactiveComponent):
+    """All that travels is bound in the page."""
+
+    stars = public(0)
+    template = '<p class="stars" x-text="stars"></p>'
+
+    def load(self, review: Review) -> None:
+        LOADS[f"review {review.pk}"] += 1
+        self.review = review
+        self.stars = review.stars
+
+    def get_subscription(self) -> str | None:
+        return self.review.group_instance()
 
 
 class TaskItem(ReactiveComponent):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from django.conf.urls.i18n import i18n_patterns
@@ -15,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from sse_components.models import suppress_events
 from tests.shop.components import LOADS
-from tests.shop.models import Author, BestSeller, Book, Note, Tag, Task
+from tests.shop.models import Author, BestSeller, Book, Note, Review, Tag, Task
 
 SOURCE = (
     '{% load sse_components %}<!doctype html><title>t</title><link rel="icon"'
@@ -26,6 +27,7 @@ SOURCE = (
 def _page(body: str) -> Callable[..., HttpResponse]:
     def view(request: HttpRequest, **context: Any) -> HttpResponse:
         context["books"] = Book.objects.order_by("pk")
+        context["reviews"] = Review.objects.order_by("pk")
         template = engines["django"].from_string(SOURCE.replace("BODY", body))
         return HttpResponse(template.render(context, request))
 
@@ -103,13 +105,24 @@ def create_book(title: str, author: str = "") -> int:
     return Book.objects.create(title=title, author=writer).pk
 
 
-def write(pk: str, title: str, late: str = "0") -> None:
-    """Change a book; the event comes so many seconds after the commit."""
+def change_book(pk: str, title: str, price: str) -> None:
+    book = BestSeller.objects.get(pk=pk)
+    book.title, book.price = title, Decimal(price)
+    book.save()
+
+
+def create_review(stars: str) -> int:
+    book = Book.objects.create(title="x")
+    return Review.objects.create(book=book, stars=int(stars)).pk
+
+
+def rate(pk: str, stars: str, late: str = "0") -> None:
+    """Change a review; the event comes so many seconds after the commit."""
     with transaction.atomic():
         transaction.on_commit(lambda: time.sleep(float(late)))
-        book = BestSeller.objects.get(pk=pk)
-        book.title = title
-        book.save()
+        review = Review.objects.get(pk=pk)
+        review.stars = int(stars)
+        review.save()
 
 
 def delete_author(name: str) -> None:
@@ -145,7 +158,9 @@ _DOINGS: dict[str, Callable[..., Any]] = {
         change_all,
         delete_all,
         create_book,
-        write,
+        change_book,
+        create_review,
+        rate,
         delete_author,
         tag,
         create_task,
@@ -169,6 +184,7 @@ def loads(request: HttpRequest) -> JsonResponse:
 
 
 _BOOKS = '{% for book in books %}{% component "shop.BookCard" book %}{% endfor %}'
+_REVIEWS = '{% for review in reviews %}{% component "shop.Stars" review %}{% endfor %}'
 _PROJECTS = (
     '{% component "shop.TaskList" 7 key=7 %}{% component "shop.TaskList" 8 key=8 %}'
 )
@@ -177,6 +193,7 @@ urlpatterns = [
     *i18n_patterns(path("month", _page('{% component "shop.Month" %}'))),
     path("notes", _page('{% component "shop.NoteList" %}')),
     path("books", _page(_BOOKS)),
+    path("reviews", _page(_REVIEWS)),
     path("projects", _page(_PROJECTS)),
     path("projects/<int:project>", _page('{% component "shop.TaskList" project %}')),
     path("do/<name>", do),

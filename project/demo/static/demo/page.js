@@ -1,5 +1,5 @@
-// Forms that don't leave the page, the Copy button, times in the visitor's own zone, and
-// a word about calls that failed. What is live isn't in here.
+// Forms that don't leave the page, the Copy button, times in the visitor's own zone, where
+// the focus goes, and a word about calls that failed. What is live isn't in here.
 for (const form of document.querySelectorAll("form.quiet")) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault()
@@ -24,11 +24,20 @@ window.moment = (time) => {
   return at.toLocaleString("en", { ...date, hour: "2-digit", minute: "2-digit", hour12: false })
 }
 
+// A row is about to go: who has no pointer goes on at the next one, or at the last, or
+// where one is added.
+window.leaving = (row, click) => {
+  if (click.detail) return
+  const next = row.nextElementSibling ?? row.previousElementSibling
+  ;(next?.querySelector(".discard") ?? document.getElementById("new-item")).focus()
+}
+
+const UNASKED = ["_refresh", "count", "look"]
 const notice = document.createElement("p")
 notice.className = "notice"
 notice.role = "alert"
 document.addEventListener("sse:call-failed", ({ detail }) => {
-  if (detail.method === "_refresh" || detail.method === "count") return
+  if (UNASKED.includes(detail.method)) return
   notice.textContent = `That did not work. ${detail.detail}`
   document.body.append(notice)
   setTimeout(() => notice.remove(), 5000)

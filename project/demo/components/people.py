@@ -1,4 +1,4 @@
-"""The demo's components; the first is the one that every description begins with."""
+"""A chat that shows who is here, and who is online for staff."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 
-from project.demo.models import BreakingNews, ChatMessage
+from project.demo.models import ChatMessage
 from project.demo.receivers import STAFF_GROUP
 from project.demo.visitors import named
 from sse_components import (
@@ -28,41 +28,6 @@ MESSAGES = 50
 """How many are kept."""
 PEOPLE = 100
 """How many staff sees, those who logged in last."""
-
-
-class NewsTicker(ReactiveComponent):
-    headline = public("")
-    # this component always subscribes to one channel: "news.updates"
-    subscription = "news.updates"
-    template_name = "demo/ticker.html"
-
-    def load(self, *args, **kwargs) -> None:  # type: ignore[no-untyped-def]  # as in the docs
-        # Fetch the latest news headline from database
-        news = BreakingNews.objects.order_by("?").first()
-        if news:
-            self.headline = news.title
-
-
-class LiveTicker(NewsTicker):
-    """The same, but the page shows a new headline without asking for HTML."""
-
-    template_name = "demo/live_ticker.html"
-
-
-class Alert(ReactiveComponent):
-    """A bar over the page, for everybody."""
-
-    message = public("")
-    subscription = "broadcast"
-    template_name = "demo/alert.html"
-
-    @public.listen("tetra:alert")
-    def show(self, detail: dict[str, Any]) -> None:
-        self.message = str(detail.get("data", {}).get("message", ""))[:200]
-
-    @public
-    def dismiss(self) -> None:
-        self.message = ""
 
 
 class Lobby(ReactiveComponent):
