@@ -66,6 +66,8 @@ class ReactiveQuerySet(models.QuerySet[M]):
         before = [[rows.stored_groups(row, table) for table in tables] for row in given]
         with suppress_events():
             updated = super().bulk_update(given, names, *args, **kwargs)
+        for row in given:
+            rows.note_stored(row, names)
         if not is_suppressed():
             changes = [
                 rows.saved(row, table, was, names)
@@ -73,8 +75,6 @@ class ReactiveQuerySet(models.QuerySet[M]):
                 for table, was in zip(tables, all_were, strict=True)
             ]
             publish_after_commit(changes, self.db)
-        for row in given:
-            rows.note_stored(row, names)
         return updated
 
     def _created(self, row: M, may_exist: bool) -> Change:

@@ -66,6 +66,7 @@ def _saved(
     **kwargs: Any,
 ) -> None:
     before: list[Groups] | None = vars(instance).pop(_BEFORE, None)
+    rows.note_stored(instance, update_fields)
     if not raw and not is_suppressed():
         tables = rows.tables(type(instance))
         if before is None:  # made by hand, so nobody knows where it was
@@ -75,7 +76,6 @@ def _saved(
             for table, was in zip(tables, before, strict=True)
         ]
         publish_after_commit(changes, using)
-    rows.note_stored(instance, update_fields)
 
 
 def _deleting(instance: ReactiveModel, using: str, **kwargs: Any) -> None:

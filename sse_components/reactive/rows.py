@@ -166,10 +166,14 @@ def saved(
     before: Groups | None,
     names: Collection[str] | None = None,
 ) -> Change:
-    """Return the change of a row that has been stored, new if `before` is None."""
+    """Return the change of a row that has been stored, new if `before` is None.
+
+    That it has been is noted already.
+    """
     news, complete = ({}, False) if before is None else data(row, table, names)
     which = key(table, row.pk)
-    return Change(which, before, groups(row, table), news, complete and bool(news))
+    after = stored_groups(row, table)
+    return Change(which, before, after, news, complete and bool(news))
 
 
 def _travelling(model: type[ReactiveModel]) -> Iterator[Field[Any, Any]]:

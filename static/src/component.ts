@@ -1,6 +1,6 @@
 import { type Action, type Answer, type Call, CallFailed, type SendCall } from "./calls";
 import type { Env } from "./env";
-import { isOwn, nextComponent, nextRequest } from "./identity";
+import { isOwn, lastRequest, nextComponent, nextRequest, requestName } from "./identity";
 import { Overtaking } from "./overtaking";
 import { type Pace, Pacer } from "./pace";
 import { Properties, type Sent } from "./properties";
@@ -40,7 +40,8 @@ export interface View {
   set(name: string, value: unknown): void;
   /** Whether the visitor is editing a property whose last value from the server is known. */
   holds(name: string, known: unknown): boolean;
-  morph(html: string): void;
+  /** Have new HTML, the answer to a request. */
+  morph(html: string, request: number): void;
   /** Have another state, with the HTML that is there. */
   keep(state: string): void;
   fire(name: string, detail: unknown, bubbles: boolean): void;
@@ -79,6 +80,10 @@ export class Component {
   #complained = false;
   /** The position at which its page or its parent had it; a refresh doesn't move it. */
   #placed: string;
+  /** The last request of the page when it got its HTML. */
+  #since = 0;
+  /** The request whose answer brought the state without HTML. */
+  #kept = 0;
 
   constructor(
     private readonly env: Env,
@@ -181,8 +186,20 @@ export class Component {
     return pacer.call(args);
   }
 
+  /**
+   * Whether it may know more than an answer does.
+   *
+   * What was asked for after it had its HTML is newer. Positions tell the two apart
+   * otherwise, and only then: the process that answered may know of an older one than
+   * the data that it has read, since a process that hears of few groups lags behind.
+   */
+  isAheadOf(position: string, request: number): boolean {
+    return request <= this.#since && isBefore(position, this.view.position);
+  }
+
   /** Take what its parent's new HTML says of it. */
   absorb(props: Props, position: string): void {
+    this.#since = lastRequest();
     this.awaited = null;
     this.#properties.absorb(props, position);
     this.#placed = position;
@@ -239,28 +256,38 @@ export class Component {
   async #exchange(method: string, args: unknown[], sent: Sent): Promise<unknown> {
     const { props, pushed } = sent;
     const call: Call = { state: this.view.state, props, pushed: [...pushed.keys()], args };
-    const answer = await this.send(this.view.component, method, nextRequest(this.no), call);
+    const request = nextRequest();
+    const name = requestName(this.no, request);
+    const answer = await this.send(this.view.component, method, name, call);
     if (!this.view.isGone) {
       if (method === REFRESH) this.#properties.overlaid(sent);
-      this.#apply(answer, sent);
+      this.#apply(answer, sent, request);
     }
     return answer.result;
   }
 
-  #apply(answer: Answer, sent: Sent): void {
-    // Answers may overtake each other; the one that read the newest data stays.
-    if (!isBefore(answer.position, this.view.position)) {
+  #apply(answer: Answer, sent: Sent, request: number): void {
+    if (this.isAheadOf(answer.position, request)) {
+      if (answer.html !== null) this.refresh(); // whichever of the two read more
+    } else {
       this.#properties.answered(answer.props, sent);
-      if (answer.html !== null) this.#show(answer.html);
-      else if (answer.state) this.view.keep(answer.state);
+      if (answer.html !== null) this.#show(answer.html, request);
+      else if (answer.state) this.#keep(answer.state, request);
       if (answer.grant !== null) this.owner.granted(this.view, answer.grant, answer.position);
     }
     for (const action of answer.client) this.#act(action);
   }
 
-  #show(html: string): void {
+  #keep(state: string, request: number): void {
+    if (request < this.#kept) return;
+    this.#kept = request;
+    this.view.keep(state);
+  }
+
+  #show(html: string, request: number): void {
     this.awaited = null;
-    this.view.morph(html);
+    this.view.morph(html, request);
+    this.#since = lastRequest();
   }
 
   #act(action: Action): void {

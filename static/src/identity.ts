@@ -11,8 +11,15 @@ let requests = 0;
 /** A number for a component, its own in this document. */
 export const nextComponent = (): number => ++components;
 
-/** The name of one request of a component. */
-export const nextRequest = (component: number): string => `${component}-${++requests}`;
+/** A number for a request: those that are made later have larger ones. */
+export const nextRequest = (): number => ++requests;
+
+/** The number of the request that was made last. */
+export const lastRequest = (): number => requests;
+
+/** The name of a request of a component. */
+export const requestName = (component: number, request: number): string =>
+  `${component}-${request}`;
 
 /** Whether an event was caused by a request of this very component. */
 export const isOwn = (sender: string | null, component: number): boolean =>

@@ -2,7 +2,6 @@ import type { Alpine } from "./alpine";
 import { Component, type Props, type View } from "./component";
 import { holds, selection } from "./guard";
 import { morph } from "./morph";
-import { isBefore } from "./wire";
 
 const SELECTOR = "[data-sse-component]";
 
@@ -102,9 +101,9 @@ export class Root implements View {
     return holds(this.element, name, known, this.get(name));
   }
 
-  morph(html: string): void {
+  morph(html: string, request: number): void {
     morph(this.element, html, {
-      enter: (from, to) => this.#enter(from, to),
+      enter: (from, to) => this.#enter(from, to, request),
       same(from) {
         for (const root of within(from)) components.get(root)?.stays();
       },
@@ -128,12 +127,13 @@ export class Root implements View {
   }
 
   /** A component inside may have newer HTML than its parent's answer. */
-  #enter(from: Element, to: Element): boolean {
-    if (from === this.element || !from.matches(SELECTOR)) return true;
-    const [here, there] = [from as HTMLElement, to as HTMLElement];
+  #enter(from: Element, to: Element, request: number): boolean {
+    const inner = from === this.element ? undefined : components.get(from);
+    if (!inner) return true;
+    const there = to as HTMLElement;
     const position = there.dataset.ssePosition ?? "";
-    if (isBefore(position, here.dataset.ssePosition ?? "")) return false;
-    components.get(from)?.absorb(propsOf(there), position);
+    if (inner.isAheadOf(position, request)) return false;
+    inner.absorb(propsOf(there), position);
     return true;
   }
 }

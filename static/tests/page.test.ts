@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { CallFailed } from "../src/calls";
-import { tab } from "../src/identity";
+import { nextRequest, tab } from "../src/identity";
 import { Stage, answer, senderOf } from "./stage";
 
 let stage: Stage;
@@ -93,15 +93,17 @@ test("a property that the server rendered is fetched, with its pushed value", as
 
 test("without new HTML the state of the next call may be another", async () => {
   const [component, view] = stage.add({});
-  void component.call("walk", []);
-  stage.last.answer(answer({ html: null, state: "another" }));
+  for (let n = 0; n < 3; n++) void component.call("walk", []);
+  stage.requests[1]?.answer(answer({ html: null, state: "second" }));
   await stage.env.pass(0);
-  assert.equal(view.state, "another");
-  void component.call("walk", []);
-  assert.equal(stage.last.body.state, "another");
-  stage.last.answer(answer({ html: null, state: "older", position: "e:1" }));
+  assert.equal(view.state, "second");
+  stage.requests[0]?.answer(answer({ html: null, state: "first" }));
   await stage.env.pass(0);
-  assert.equal(view.state, "another");
+  assert.equal(view.state, "second");
+  stage.requests[2]?.answer(answer({ html: null, state: "third" }));
+  await stage.env.pass(0);
+  void component.call("walk", []);
+  assert.equal(stage.last.body.state, "third");
 });
 
 test("without data, or with update, the HTML is fetched", async () => {
@@ -157,7 +159,7 @@ test("an answer doesn't take back what the visitor did since it was asked for", 
   assert.deepEqual(view.data, { title: "typed", count: 1 });
 });
 
-test("an older answer doesn't replace a newer one", async () => {
+test("an older answer doesn't replace a newer one, but what it may know is fetched", async () => {
   const [component, view] = stage.add({ n: 0 });
   void component.call("save", []);
   void component.call("save", []);
@@ -168,6 +170,33 @@ test("an older answer doesn't replace a newer one", async () => {
   await stage.env.pass(0);
   assert.deepEqual(view.html, ["<p>2</p>"]);
   assert.equal(view.data.n, 2);
+  assert.equal(stage.requests.length, 3);
+  assert.ok(stage.last.url.endsWith("/_refresh"));
+});
+
+test("what was asked for later is newer, though its process lags behind", async () => {
+  const [component, view] = stage.add({ n: 0 }, { position: "e:60" });
+  component.refresh();
+  stage.last.answer(answer({ html: "<p>1</p>", props: { n: 1 }, position: "e:20" }));
+  await stage.env.pass(0);
+  assert.deepEqual(view.html, ["<p>1</p>"]);
+  assert.equal(view.data.n, 1);
+});
+
+test("of what its parent's answer says only what was asked for earlier may be older", async () => {
+  const [component] = stage.add({ n: 0 }, { position: "e:60" });
+  const before = nextRequest();
+  assert.ok(!component.isAheadOf("e:20", before));
+  component.refresh();
+  const meanwhile = nextRequest();
+  stage.last.answer(answer({ position: "e:60" }));
+  await stage.env.pass(0);
+  assert.ok(component.isAheadOf("e:20", before));
+  assert.ok(component.isAheadOf("e:20", meanwhile));
+  assert.ok(!component.isAheadOf("e:60", meanwhile));
+  assert.ok(!component.isAheadOf("e:20", nextRequest()));
+  component.absorb({ n: 1 }, "e:20");
+  assert.ok(!component.isAheadOf("e:20", nextRequest()));
 });
 
 test("twenty items created within 100 ms cost two fetches", async () => {

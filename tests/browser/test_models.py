@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.redis_servers import NewRedisServer
+from tests.redis_servers import NewRedisServer, RedisServer
 from tests.servers import Server
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.database]
@@ -338,6 +338,25 @@ async def test_what_is_saved_while_redis_is_away_is_shown_when_it_is_back(
     start = time.monotonic()
     await expect(page.locator("li")).to_have_text(["a2", "b"])
     assert time.monotonic() - start < 5
+    await context.close()
+    await asyncio.to_thread(server.stop)
+    assert "Traceback" not in server.log
+
+
+async def test_a_list_is_right_whichever_process_has_rendered_it(
+    browser: Browser, tmp_path: Path, redis_server: RedisServer
+) -> None:
+    environment = SETTINGS | {"SSE_BROKER_URL": redis_server.url}
+    server = Server(tmp_path, ["--workers", "2"], environment)
+    server.manage("migrate", "--run-syncdb", "--verbosity=0")
+    server.start()
+    shop = Shop(server)
+    context = await browser.new_context(base_url=server.url)
+    page = await context.new_page()
+    await live(page, "/notes")
+    for count in range(1, 13):  # the process without a stream lags behind
+        await shop.do("create", text=f"{count:02}")
+        await expect(page.locator("li")).to_have_count(count, timeout=2000)
     await context.close()
     await asyncio.to_thread(server.stop)
     assert "Traceback" not in server.log

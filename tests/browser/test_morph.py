@@ -54,7 +54,18 @@ class Stage:
     async def swap(self, inner: str, **props: object) -> None:
         """Call the method, and answer with new HTML."""
         self.props |= props
-        answer: dict[str, object] = {
+        await self.page.evaluate(
+            "async (answer) => {"
+            "  window.fetch = async () => Response.json(answer);"
+            "  await data('#root').swap();"
+            "  await Alpine.nextTick();"
+            "}",
+            self.answer(inner),
+        )
+
+    def answer(self, inner: str) -> dict[str, object]:
+        """Return what the method is answered with."""
+        return {
             "html": self._root(inner),
             "props": self.props,
             "result": None,
@@ -62,14 +73,6 @@ class Stage:
             "grant": None,
             "position": "e:1",
         }
-        await self.page.evaluate(
-            "async (answer) => {"
-            "  window.fetch = async () => Response.json(answer);"
-            "  await data('#root').swap();"
-            "  await Alpine.nextTick();"
-            "}",
-            answer,
-        )
 
     async def js(self, code: str) -> Any:
         return await self.page.evaluate(f"() => {code}")
@@ -434,11 +437,23 @@ async def test_a_component_inside_takes_newer_html_only(stage: Stage) -> None:
             f'<i>{text}</i> <b x-text="text"></b></section>'
         )
 
+    inner = stage.page.locator("section")
     await stage.show(html(5, "first"))
-    await stage.swap(html(4, "older"))
-    await expect(stage.page.locator("section")).to_have_text("first first")
-    await stage.swap(html(6, "newer"))
-    await expect(stage.page.locator("section")).to_have_text("newer newer")
+    await stage.swap(html(4, "later"))  # by a process that lags behind
+    await expect(inner).to_have_text("later later")
+    await stage.page.evaluate(
+        "window.answers = [];"
+        "window.fetch = () => new Promise((answer) => answers.push(answer));"
+        "for (const _ of 'ab') data('#root').swap(); 0"
+    )
+    for number, (position, text) in ((1, (9, "newest")), (0, (6, "older"))):
+        answer = stage.answer(html(position, text))
+        await stage.page.evaluate(
+            "([number, answer]) => answers[number](Response.json(answer))",
+            [number, answer],
+        )
+        await stage.page.wait_for_timeout(50)
+    await expect(inner).to_have_text("newest newest")
 
 
 async def test_random_edits_give_exactly_the_new_html(stage: Stage) -> None:

@@ -319,9 +319,12 @@ def test_what_has_not_been_saved_moves_nothing(published: Recorder) -> None:
     task = Task.objects.create(project=7, title="x")
     published.told()
     task.project = 8
-    task.save(update_fields=["title"])
-    task.refresh_from_db(fields=["title"])
     pk = task.pk
+    task.save(update_fields=["title"])
+    assert published.told() == [changed(f"project.7.task.{pk}", id=pk, title="x")]
+    Task.objects.bulk_update([task], ["title"])
+    assert published.told() == [changed(f"project.7.task.{pk}", id=pk, title="x")]
+    task.refresh_from_db(fields=["title"])
     task.delete()
     ((_, _, payload), *_) = published.told()[-3:]
     assert payload == {"target_group": f"project.7.task.{pk}"}
