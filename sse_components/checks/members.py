@@ -23,6 +23,15 @@ _UNKNOWN = (PydanticUserError, AttributeError, NameError, SyntaxError, TypeError
 RESERVED: Final = {"component", "init", "destroy"}
 """In a template it is the component; in a page Alpine calls the others by itself."""
 
+KEYWORDS: Final = {
+    "await", "break", "case", "catch", "class", "const", "continue", "debugger",
+    "default", "delete", "do", "else", "enum", "export", "extends", "false", "finally",
+    "for", "function", "if", "import", "in", "instanceof", "new", "null", "return",
+    "super", "switch", "this", "throw", "true", "try", "typeof", "var", "void",
+    "while", "with",
+}  # fmt: skip
+"""What no expression in a page can have for a name (ECMA-262 12.7.2)."""
+
 
 @register
 def names_are_free(
@@ -43,6 +52,23 @@ def names_are_free(
         for component in registry.all_components()
         for name in (*component.public_properties(), *component.public_methods())
         if name in taken or name.startswith("_")
+    ]
+
+
+@register
+def names_are_no_words_of_javascript(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    return [
+        Error(
+            f"{name!r} can't be used in a page, where it is a word of JavaScript.",
+            hint=f"Give it another name, such as {name + '_it'!r}.",
+            obj=registry.name_of(component),
+            id="sse_components.E019",
+        )
+        for component in registry.all_components()
+        for name in (*component.public_properties(), *component.public_methods())
+        if name in KEYWORDS
     ]
 
 

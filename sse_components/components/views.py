@@ -89,14 +89,16 @@ def _ran(
     component.watch = component.watch.fresh()
     method = getattr(component, name)
     result = method(*inputs.arguments(method, arguments))
+    written = component.watch.writes
+    told = _told(component)
     if component.client.removes:
         return _answer(page, component, None, result)
     if not component.public_methods()[name].update:
-        return _answer(page, component, None, result) | _renewed(component, state)
-    written = component.watch.writes
+        kept = _renewed(component, state)
+        return _answer(page, component, None, result) | kept | told
     laid = _load(component, state, component.props, written)
     html = render(page, component, state, laid & (from_page | written))
-    return _answer(page, component, html, result)
+    return _answer(page, component, html, result) | told
 
 
 def _found(name: str, method: str) -> type[ReactiveComponent]:
@@ -167,6 +169,12 @@ def _answer(
         "grant": None if html is None else page.grant(),
         "position": str(page.position),
     }
+
+
+def _told(component: ReactiveComponent) -> dict[str, list[str]]:
+    """Return what a method has set, if anything: a page shows that in any case."""
+    written = sorted(component.watch.writes & component.public_properties().keys())
+    return {"written": written} if written else {}
 
 
 def _renewed(component: ReactiveComponent, state: State) -> dict[str, str]:

@@ -20,6 +20,8 @@ export interface Answer {
   /** For the HTML that is there, if there is no other. */
   state?: string;
   props: Record<string, unknown>;
+  /** The properties that the method itself has set. */
+  written?: string[];
   result: unknown;
   client: Action[];
   grant: string | null;

@@ -261,16 +261,23 @@ export class Component {
     const answer = await this.send(this.view.component, method, name, call);
     if (!this.view.isGone) {
       if (method === REFRESH) this.#properties.overlaid(sent);
-      this.#apply(answer, sent, request);
+      this.#apply(answer, sent, request, this.#isAsked(method) ? (answer.written ?? []) : []);
     }
     return answer.result;
   }
 
-  #apply(answer: Answer, sent: Sent, request: number): void {
+  /** Whether the visitor calls it, and not what is typed or heard. */
+  #isAsked(method: string): boolean {
+    const { listen, watch } = this.view;
+    const heard = Object.values(listen).some((methods) => methods.includes(method));
+    return !heard && !Object.values(watch).some((methods) => Object.hasOwn(methods, method));
+  }
+
+  #apply(answer: Answer, sent: Sent, request: number, written: string[]): void {
     if (this.isAheadOf(answer.position, request)) {
       if (answer.html !== null) this.refresh(); // whichever of the two read more
     } else {
-      this.#properties.answered(answer.props, sent);
+      this.#properties.answered(answer.props, sent, written);
       if (answer.html !== null) this.#show(answer.html, request);
       else if (answer.state) this.#keep(answer.state, request);
       if (answer.grant !== null) this.owner.granted(this.view, answer.grant, answer.position);

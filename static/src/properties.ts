@@ -90,8 +90,16 @@ export class Properties {
     this.#overlaid = new Set(pushed.keys());
   }
 
-  /** Take an answer, but not over what events have told since it was asked for. */
-  answered(props: Props, sent: Sent): void {
+  /**
+   * Take an answer, but not over what events have told since it was asked for.
+   *
+   * What the method has set comes into a field that is being edited too, unless the
+   * visitor has gone on since: it was called with what is there.
+   */
+  answered(props: Props, sent: Sent, written: string[]): void {
+    for (const name of written)
+      if (Object.hasOwn(props, name) && equal(this.view.get(name), sent.props[name]))
+        this.update({ [name]: props[name] });
     this.#merge(props, sent.props, (name) => this.#told.get(name) !== sent.told.get(name));
   }
 

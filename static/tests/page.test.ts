@@ -159,6 +159,34 @@ test("an answer doesn't take back what the visitor did since it was asked for", 
   assert.deepEqual(view.data, { title: "typed", count: 1 });
 });
 
+test("what a method has set comes into the field too, unless the visitor went on", async () => {
+  for (const [typed, shown] of [
+    ["milk", ""],
+    ["milk and", "milk and"],
+  ]) {
+    stage = new Stage();
+    const [component, view] = stage.add({ draft: "" }, { editing: "draft" });
+    view.data.draft = "milk";
+    void component.call("add", []);
+    view.data.draft = typed;
+    stage.last.answer(answer({ props: { draft: "" }, written: ["draft", "__proto__"] }));
+    await stage.env.pass(0);
+    assert.equal(view.data.draft, shown);
+  }
+});
+
+test("what a method sets that watches or listens stays out of the field", async () => {
+  for (const field of [{ watch: { draft: { add: 0 } } }, { listen: { ring: ["add"] } }]) {
+    stage = new Stage();
+    const [component, view] = stage.add({ draft: "" }, { editing: "draft", ...field });
+    view.data.draft = "milk ";
+    void component.call("add", []);
+    stage.last.answer(answer({ props: { draft: "milk" }, written: ["draft"] }));
+    await stage.env.pass(0);
+    assert.equal(view.data.draft, "milk ");
+  }
+});
+
 test("an older answer doesn't replace a newer one, but what it may know is fetched", async () => {
   const [component, view] = stage.add({ n: 0 });
   void component.call("save", []);

@@ -54,6 +54,23 @@ def test_a_public_name_that_is_a_components_own_is_an_error(
     assert repr(name) in taken.msg
 
 
+@pytest.mark.parametrize("name", ["delete", "new", "class", "await", "default"])
+@pytest.mark.parametrize("is_method", [True, False])
+def test_a_public_name_that_is_a_word_of_javascript_is_an_error(
+    name: str, is_method: bool
+) -> None:
+    checked(**{name: public(lambda component: None) if is_method else public("")})
+    word = error()
+    assert word.id == "sse_components.E019"
+    assert repr(name) in word.msg
+
+
+@pytest.mark.parametrize("name", ["remove", "static", "of", "items"])
+def test_other_words_are_names(name: str) -> None:
+    checked(**{name: public("")})
+    assert found() == []
+
+
 def test_what_is_a_components_own_may_be_overridden() -> None:
     checked(load=lambda component: None, get_subscription=lambda component: [], _x=1)
     assert found() == []

@@ -458,6 +458,23 @@ def test_a_method_may_leave_the_html_as_it_is(client: Client) -> None:
     assert answer.json["props"]["count"] == 7
 
 
+@pytest.mark.parametrize(
+    ("method", "written"),
+    [("write", ["written"]), ("quiet", ["count"]), ("write_loaded", ["loaded"])],
+)
+def test_an_answer_tells_what_the_method_has_set(
+    client: Client, method: str, written: list[str]
+) -> None:
+    assert call(client, COUNTER, method, props=PROPS).json["written"] == written
+
+
+@pytest.mark.parametrize("method", ["nothing", "act", "remove", "_refresh"])
+def test_an_answer_tells_of_nothing_that_only_load_or_the_page_has_set(
+    client: Client, method: str
+) -> None:
+    assert "written" not in call(client, COUNTER, method, props=PROPS).json
+
+
 def test_a_method_says_what_is_to_be_done_in_the_page(client: Client) -> None:
     answer = call(client, COUNTER, "act")
     assert answer.json["client"] == [
