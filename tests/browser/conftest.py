@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.servers import Server
 
@@ -21,6 +22,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+NewPage = Callable[..., Awaitable[Page]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,16 +49,38 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: Browser, server: Server) -> AsyncIterator[Page]:
-    """An empty profile; a test fails if the page logs an error of its own."""
-    context = await browser.new_context(base_url=server.url)
-    context.set_default_timeout(10_000)
-    page = await context.new_page()
+async def new_page(browser: Browser, server: Server) -> AsyncIterator[NewPage]:
+    """Opens pages of visitors, each in an empty profile; options are those of contexts.
+
+    A test fails if a page logs an error of its own that it may not have.
+    """
+    contexts: list[BrowserContext] = []
     errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    await context.close()
+
+    async def new_page(may_fail: bool = False, **options: Any) -> Page:
+        context = await browser.new_context(base_url=server.url, **options)
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        if not may_fail:
+            context.on("weberror", lambda error: errors.append(str(error.error)))
+        return await context.new_page()
+
+    yield new_page
+    for context in contexts:
+        await context.close()
     assert not errors
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(new_page: NewPage) -> Page:
+    """A visitor's."""
+    return await new_page()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def other(new_page: NewPage) -> Page:
+    """Another visitor's."""
+    return await new_page()
 
 
 @pytest.fixture

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from sse_components.grants import Grants
+from tests.browser.conftest import NewPage
 from tests.browser.live.visits import APPLICATION, Calls, System, live
 from tests.servers import Server
 
@@ -28,14 +29,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def others(browser: Browser, server: Server) -> AsyncIterator[list[Page]]:
+async def others(new_page: NewPage) -> list[Page]:
     """Pages of two other visitors."""
-    contexts = [await browser.new_context(base_url=server.url) for _ in range(2)]
-    for context in contexts:
-        context.set_default_timeout(10_000)
-    yield [await context.new_page() for context in contexts]
-    for context in contexts:
-        await context.close()
+    return [await new_page() for _ in range(2)]
 
 
 @pytest.fixture

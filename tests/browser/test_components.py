@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Page, Route, expect
 
 from sse_components.grants import Grants
+from tests.browser.conftest import NewPage
 from tests.browser.live.visits import APPLICATION, Calls, System, live
 from tests.proxies import Proxy
 from tests.servers import ROOT, Server
@@ -28,15 +29,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
     yield server
     server.stop()
     assert "Traceback" not in server.log
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def other(browser: Browser, server: Server) -> AsyncIterator[Page]:
-    """A page of another visitor."""
-    context = await browser.new_context(base_url=server.url)
-    context.set_default_timeout(10_000)
-    yield await context.new_page()
-    await context.close()
 
 
 @pytest.fixture
@@ -307,16 +299,16 @@ async def test_a_public_method_is_called_from_the_page(page: Page) -> None:
 
 # A79
 async def test_a_page_that_has_alpine_already_goes_on_with_it(
-    other: Page, system: System
+    new_page: NewPage, system: System
 ) -> None:
-    # Theirs starts before ours is there, finds roots it doesn't know, and says so in
-    # the console; `other` is a page that may.
+    # Theirs starts before ours is there, finds roots it doesn't know, and says so.
+    page = await new_page(may_fail=True)
     assert ALPINE.exists(), "the client's packages are not installed: make install"
-    await other.route("**/alpine.js", lambda route: route.fulfill(path=ALPINE))
-    await live(other, "/own-alpine")
-    assert await other.evaluate("window.theirs === window.Alpine")
+    await page.route("**/alpine.js", lambda route: route.fulfill(path=ALPINE))
+    await live(page, "/own-alpine")
+    assert await page.evaluate("window.theirs === window.Alpine")
     await system.post(NEWS, {"data": {"headline": "with theirs"}})
-    await expect(other.locator("#quiet")).to_have_text("with theirs")
+    await expect(page.locator("#quiet")).to_have_text("with theirs")
 
 
 # A80

@@ -1,27 +1,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from project.demo.management.commands.seed import HEADLINES
+from tests.browser.conftest import NewPage
 from tests.servers import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def phone(browser: Browser, server: Server) -> AsyncIterator[Page]:
+async def phone(new_page: NewPage) -> Page:
     """A page of another visitor, on a small screen."""
-    size = {"width": 390, "height": 800}
-    context = await browser.new_context(base_url=server.url, viewport=size)  # type: ignore[arg-type]
-    context.set_default_timeout(10_000)
-    yield await context.new_page()
-    await context.close()
+    return await new_page(viewport={"width": 390, "height": 800})
 
 
 async def _open(page: Page) -> None:

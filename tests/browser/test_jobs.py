@@ -5,16 +5,17 @@ import html
 import re
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from project.demo.jobs import MOST, SAVED_AFTER, STEPS
 from project.demo.models import LOST_SECONDS
+from tests.browser.conftest import NewPage
 from tests.browser.people import note_posts, open_job
 from tests.redis_servers import RedisServer
 from tests.servers import Server, wait_until
@@ -26,27 +27,17 @@ SHUTDOWN_SECONDS = 3
 ENDS = 20_000
 """Milliseconds, of which the job takes at least half."""
 
-NewPage = Callable[[], Awaitable[Page]]
-
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def visit(browser: Browser, server: Server) -> AsyncIterator[NewPage]:
+async def visit(new_page: NewPage) -> NewPage:
     """Opens the jobs of visitors who have browsers of their own."""
-    contexts: list[BrowserContext] = []
-    errors: list[str] = []
 
     async def visit() -> Page:
-        contexts.append(await browser.new_context(base_url=server.url))
-        contexts[-1].set_default_timeout(10_000)
-        contexts[-1].on("weberror", lambda error: errors.append(str(error.error)))
-        page = await contexts[-1].new_page()
+        page = await new_page()
         await open_job(page)
         return page
 
-    yield visit
-    for context in contexts:
-        await context.close()
-    assert not errors
+    return visit
 
 
 @pytest.fixture

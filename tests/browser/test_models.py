@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield server
     server.stop()
     assert "Traceback" not in server.log
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def other(browser: Browser, server: Server) -> AsyncIterator[Page]:
-    """A page of another visitor."""
-    context = await browser.new_context(base_url=server.url)
-    context.set_default_timeout(10_000)
-    yield await context.new_page()
-    await context.close()
 
 
 class Shop:

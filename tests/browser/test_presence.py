@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Page, expect
 
+from tests.browser.conftest import NewPage
 from tests.browser.people import (
     here,
     join,
@@ -29,7 +29,6 @@ GRACE = 5
 SWEEP = 2
 """Seconds between sweeps, at most."""
 
-NewPage = Callable[[], Awaitable[Page]]
 
 FILL = """
 from django.contrib.auth.models import User
@@ -68,30 +67,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
     assert "Traceback" not in server.log
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def visit(browser: Browser, server: Server) -> AsyncIterator[NewPage]:
-    """Opens pages of visitors who have browsers of their own."""
-    contexts: list[BrowserContext] = []
-    errors: list[str] = []
-
-    async def new_page() -> Page:
-        context = await browser.new_context(base_url=server.url)
-        context.set_default_timeout(10_000)
-        context.on("weberror", lambda found: errors.append(str(found.error)))
-        contexts.append(context)
-        return await context.new_page()
-
-    yield new_page
-    for context in contexts:
-        await context.close()
-    assert not errors
-
-
 # A53
 async def test_two_who_chat_see_each_other_and_what_is_said_at_once(
-    visit: NewPage,
+    new_page: NewPage,
 ) -> None:
-    anna, ben = await visit(), await visit()
+    anna, ben = await new_page(), await new_page()
     await join(anna, "anna")
     start = time.monotonic()
     await join(ben, "ben")
@@ -107,8 +87,8 @@ async def test_two_who_chat_see_each_other_and_what_is_said_at_once(
     await expect(anna.locator(".messages li")).to_have_count(2)
 
 
-async def test_who_has_no_name_reads_and_sees_who_is_here(visit: NewPage) -> None:
-    anna, nobody = await visit(), await visit()
+async def test_who_has_no_name_reads_and_sees_who_is_here(new_page: NewPage) -> None:
+    anna, nobody = await new_page(), await new_page()
     await open_chat(nobody)
     await join(anna, "anna")
     await say(anna, "Is anybody here?")
@@ -118,8 +98,8 @@ async def test_who_has_no_name_reads_and_sees_who_is_here(visit: NewPage) -> Non
     await expect(anna.locator(".people li")).to_have_count(1)
 
 
-async def test_a_name_of_staff_cannot_be_had(visit: NewPage) -> None:
-    page = await visit()
+async def test_a_name_of_staff_cannot_be_had(new_page: NewPage) -> None:
+    page = await new_page()
     await open_chat(page)
     for name, fault in (("Staff", "taken"), ("two words", "letters, digits")):
         await page.get_by_label("A name").fill(name)
@@ -130,10 +110,10 @@ async def test_a_name_of_staff_cannot_be_had(visit: NewPage) -> None:
 
 
 async def test_the_newest_fifty_messages_are_kept(
-    visit: NewPage, server: Server
+    new_page: NewPage, server: Server
 ) -> None:
     server.manage("shell", "--verbosity=0", "-c", FILL)
-    page = await visit()
+    page = await new_page()
     await join(page, "anna")
     await expect(message(page, "old 0")).to_have_count(1)
     await say(page, "new")
@@ -142,8 +122,10 @@ async def test_the_newest_fifty_messages_are_kept(
 
 
 # A53
-async def test_who_closes_the_last_tab_is_gone_after_the_grace(visit: NewPage) -> None:
-    anna, ben, chloe = await visit(), await visit(), await visit()
+async def test_who_closes_the_last_tab_is_gone_after_the_grace(
+    new_page: NewPage,
+) -> None:
+    anna, ben, chloe = await new_page(), await new_page(), await new_page()
     for page, name in ((anna, "anna"), (ben, "ben"), (chloe, "chloe")):
         await join(page, name)
     second = await ben.context.new_page()
@@ -159,8 +141,8 @@ async def test_who_closes_the_last_tab_is_gone_after_the_grace(visit: NewPage) -
     assert GRACE <= time.monotonic() - start < GRACE + SWEEP + 1
 
 
-async def test_who_reloads_does_not_flicker(visit: NewPage) -> None:
-    anna, ben, chloe = await visit(), await visit(), await visit()
+async def test_who_reloads_does_not_flicker(new_page: NewPage) -> None:
+    anna, ben, chloe = await new_page(), await new_page(), await new_page()
     await join(anna, "anna")
     await join(ben, "ben")
     await join(chloe, "chloe")
@@ -177,8 +159,8 @@ async def test_who_reloads_does_not_flicker(visit: NewPage) -> None:
     assert await anna.evaluate("changes") == ["-chloe"]
 
 
-async def test_staff_sees_who_comes_and_who_was_seen_when(visit: NewPage) -> None:
-    staff, anna, ben = await visit(), await visit(), await visit()
+async def test_staff_sees_who_comes_and_who_was_seen_when(new_page: NewPage) -> None:
+    staff, anna, ben = await new_page(), await new_page(), await new_page()
     await join(anna, "anna")
     await log_in_as_staff(staff)
     await open_online(staff)
@@ -195,9 +177,9 @@ async def test_staff_sees_who_comes_and_who_was_seen_when(visit: NewPage) -> Non
 
 
 async def test_staff_ends_the_streams_of_a_user_who_may_come_back(
-    visit: NewPage,
+    new_page: NewPage,
 ) -> None:
-    staff, anna, ben = await visit(), await visit(), await visit()
+    staff, anna, ben = await new_page(), await new_page(), await new_page()
     for page, name in ((anna, "anna"), (ben, "ben")):
         await join(page, name)
         await page.evaluate(COUNT_ENDS)
@@ -213,8 +195,10 @@ async def test_staff_ends_the_streams_of_a_user_who_may_come_back(
 
 
 # A19
-async def test_only_staff_hears_who_is_online(visit: NewPage, server: Server) -> None:
-    staff, anna = await visit(), await visit()
+async def test_only_staff_hears_who_is_online(
+    new_page: NewPage, server: Server
+) -> None:
+    staff, anna = await new_page(), await new_page()
     await log_in_as_staff(staff)
     await open_online(staff)
     groups = "JSON.parse(document.querySelector('main').dataset.sseGroups)"
@@ -241,8 +225,8 @@ async def test_only_staff_hears_who_is_online(visit: NewPage, server: Server) ->
     assert await anna.evaluate(refresh, state) == 403
 
 
-async def test_others_are_told_that_the_page_is_for_staff(visit: NewPage) -> None:
-    page = await visit()
+async def test_others_are_told_that_the_page_is_for_staff(new_page: NewPage) -> None:
+    page = await new_page()
     await page.goto("/staff/online")
     await expect(page).to_have_url("/staff/?next=/staff/online")
     await join(page, "anna")
@@ -269,9 +253,9 @@ async def test_nobody_logs_in_without_debug(server: Server, tmp_path: Path) -> N
 
 # A23
 async def test_a_logout_ends_the_streams_of_its_browser_and_of_no_other(
-    visit: NewPage,
+    new_page: NewPage,
 ) -> None:
-    first, other = await visit(), await visit()
+    first, other = await new_page(), await new_page()
     await join(first, "anna")
     second = await first.context.new_page()
     await open_chat(second)
@@ -290,8 +274,8 @@ async def test_a_logout_ends_the_streams_of_its_browser_and_of_no_other(
 
 
 # A82
-async def test_a_login_in_one_tab_does_not_break_the_other(visit: NewPage) -> None:
-    first, ben = await visit(), await visit()
+async def test_a_login_in_one_tab_does_not_break_the_other(new_page: NewPage) -> None:
+    first, ben = await new_page(), await new_page()
     await join(ben, "ben")
     second = await first.context.new_page()
     await open_chat(second)
@@ -306,8 +290,10 @@ async def test_a_login_in_one_tab_does_not_break_the_other(visit: NewPage) -> No
     await expect(second.locator(".messages li")).to_have_count(2)
 
 
-async def test_the_pages_of_people_are_not_wider_than_a_phone(visit: NewPage) -> None:
-    page = await visit()
+async def test_the_pages_of_people_are_not_wider_than_a_phone(
+    new_page: NewPage,
+) -> None:
+    page = await new_page()
     await page.set_viewport_size({"width": 390, "height": 844})
     await join(page, "a-name-that-is-as-long-as-it-i")
     await say(page, "w" * 500)

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Page, expect
 
 from project.demo.components.todo import ALL_ITEMS, ITEMS
+from tests.browser.conftest import NewPage
 from tests.browser.people import (
     add_item,
     item,
@@ -23,7 +24,6 @@ from tests.servers import Server
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.database]
 
-NewPage = Callable[[], Awaitable[Page]]
 
 FILL = """
 from project.demo.models import TodoItem
@@ -50,23 +50,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def visit(browser: Browser, server: Server) -> AsyncIterator[NewPage]:
+async def visit(new_page: NewPage) -> NewPage:
     """Opens the lists of visitors who have browsers of their own."""
-    contexts: list[BrowserContext] = []
-    errors: list[str] = []
 
     async def visit() -> Page:
-        contexts.append(await browser.new_context(base_url=server.url))
-        contexts[-1].set_default_timeout(10_000)
-        contexts[-1].on("weberror", lambda error: errors.append(str(error.error)))
-        page = await contexts[-1].new_page()
+        page = await new_page()
         await open_todo(page)
         return page
 
-    yield visit
-    for context in contexts:
-        await context.close()
-    assert not errors
+    return visit
 
 
 async def _second(page: Page) -> Page:
