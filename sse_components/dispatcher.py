@@ -17,7 +17,7 @@ from sse_components import operations, runtime
 from sse_components.brokers.base import Broker, Idempotency, Published
 from sse_components.errors import BrokerUnavailable
 from sse_components.events import NOWHERE, Draft
-from sse_components.owed import groups_of
+from sse_components.owed import BATCH, groups_of
 
 __all__ = ["ComponentDispatcher", "publish_drafts"]
 
@@ -52,12 +52,15 @@ def publish_or_owe(drafts: Sequence[Draft]) -> None:
     publisher = _publisher(is_needed=False)
     if publisher is None:
         return
-    try:
-        publisher.publish(drafts)
-    except BrokerUnavailable as error:
-        groups = ", ".join(dict.fromkeys(draft.group for draft in drafts))
-        logger.error("A commit was not published to %.200s: %s", groups, error)
-        runtime.owe(group for draft in drafts for group in groups_of(draft))
+    for start in range(0, len(drafts), BATCH):
+        try:
+            publisher.publish(drafts[start : start + BATCH])
+        except BrokerUnavailable as error:
+            left = drafts[start:]  # which would have to wait as long to fail too
+            groups = ", ".join(dict.fromkeys(draft.group for draft in left))
+            logger.error("A commit was not published to %.200s: %s", groups, error)
+            runtime.owe(group for draft in left for group in groups_of(draft))
+            return
 
 
 @contextmanager

@@ -57,11 +57,18 @@ class ReactiveModel(models.Model):
 
     @classmethod
     def has_own_groups(cls) -> bool:
-        """Whether the groups have to be asked for, row by row."""
-        return (
-            cls.group_instance is not ReactiveModel.group_instance
-            or cls.group_collection is not ReactiveModel.group_collection
-        )
+        """Whether groups have to be asked for, row by row."""
+        return cls.has_own_instance_group() or cls.has_own_collection_groups()
+
+    @classmethod
+    def has_own_instance_group(cls) -> bool:
+        """Whether the group of a row isn't the usual one."""
+        return cls.group_instance is not ReactiveModel.group_instance
+
+    @classmethod
+    def has_own_collection_groups(cls) -> bool:
+        """Whether the groups of its lists aren't the usual one."""
+        return cls.group_collection is not ReactiveModel.group_collection
 
     @classmethod
     def from_db(
@@ -72,7 +79,7 @@ class ReactiveModel(models.Model):
         **kwargs: Any,
     ) -> Self:
         row = super().from_db(db, field_names, values, **kwargs)
-        rows.note_stored(row)
+        rows.note_read(row, field_names, values)
         return row
 
     def refresh_from_db(

@@ -98,7 +98,11 @@ def _removed(before: Groups) -> Iterable[Draft]:
 def _created(name: str, rows: Sequence[Row]) -> Draft:
     only = rows[0].pk if len(rows) == 1 else None
     data = {} if only is None else {"pk": only}
-    return operations.component_created(name, data)
+    try:
+        return operations.component_created(name, data)
+    except InvalidEvent as error:
+        logger.error("The key of a %s doesn't travel: %s", rows[0].model, error)
+        return operations.component_created(name)
 
 
 def _changed(

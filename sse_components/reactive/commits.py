@@ -12,7 +12,6 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import TransactionManagementError
 
 from sse_components.dispatcher import publish_or_owe
-from sse_components.owed import BATCH
 from sse_components.reactive.changes import Change, drafts_of
 
 logger = logging.getLogger("sse_components.models")
@@ -68,5 +67,4 @@ def _publish_from(first: _Waiting, all_waiting: WeakSet[_Waiting]) -> None:
     changes = [change for waiting in kept for change in waiting.changes]
     all_waiting.difference_update(kept)
     drafts = drafts_of(changes)
-    for start in range(0, len(drafts), BATCH):
-        publish_or_owe(drafts[start : start + BATCH])
+    publish_or_owe(drafts)

@@ -33,7 +33,7 @@ class ReactiveQuerySet(models.QuerySet[M]):
         tables = rows.tables(self.model)
         # In no transaction of their own: SQLite refuses one that reads and then writes
         # if another has written meanwhile.
-        pks = list(self.values_list("pk", flat=True))
+        pks = self._keys()
         before = [rows.groups_by_pk(table, pks, self.db) for table in tables]
         updated = super().update(**kwargs)
         after = [rows.groups_by_pk(table, pks, self.db) for table in tables]
@@ -48,11 +48,20 @@ class ReactiveQuerySet(models.QuerySet[M]):
 
     update.alters_data = True  # type: ignore[attr-defined]  # not from templates
 
-    def bulk_create(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> list[M]:
-        created = super().bulk_create(objs, *args, **kwargs)
+    def bulk_create(
+        self,
+        objs: Iterable[M],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        *args: Any,
+        **kwargs: Any,
+    ) -> list[M]:
+        created = super().bulk_create(
+            objs, batch_size, ignore_conflicts, update_conflicts, *args, **kwargs
+        )
         if not is_suppressed():
-            may_exist = kwargs.get("update_conflicts", False)
-            changes = [self._created(row, may_exist) for row in created]
+            changes = [self._created(row, update_conflicts) for row in created]
             publish_after_commit(changes, self.db)
         for row in created:
             rows.note_stored(row)
@@ -66,16 +75,22 @@ class ReactiveQuerySet(models.QuerySet[M]):
         before = [[rows.stored_groups(row, table) for table in tables] for row in given]
         with suppress_events():
             updated = super().bulk_update(given, names, *args, **kwargs)
-        for row in given:
-            rows.note_stored(row, names)
+        changes = [
+            change
+            for row, was in zip(given, before, strict=True)
+            for change in rows.saved(row, was, names)
+        ]
         if not is_suppressed():
-            changes = [
-                rows.saved(row, table, was, names)
-                for row, all_were in zip(given, before, strict=True)
-                for table, was in zip(tables, all_were, strict=True)
-            ]
             publish_after_commit(changes, self.db)
         return updated
+
+    def _keys(self) -> list[Any]:
+        """Return the primary keys of the rows that an update is about."""
+        found: Any = self.all()
+        # Which an update ignores.
+        found.query.select_for_update = False
+        found.query.distinct, found.query.distinct_fields = False, ()
+        return list(found.values_list("pk", flat=True))
 
     def _created(self, row: M, may_exist: bool) -> Change:
         now = rows.groups(row)

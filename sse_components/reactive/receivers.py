@@ -66,16 +66,13 @@ def _saved(
     **kwargs: Any,
 ) -> None:
     before: list[Groups] | None = vars(instance).pop(_BEFORE, None)
-    rows.note_stored(instance, update_fields)
-    if not raw and not is_suppressed():
-        tables = rows.tables(type(instance))
-        if before is None:  # made by hand, so nobody knows where it was
-            before = [rows.groups(instance, table) for table in tables]
-        changes = [
-            rows.saved(instance, table, None if created else was, update_fields)
-            for table, was in zip(tables, before, strict=True)
-        ]
-        publish_after_commit(changes, using)
+    if raw or is_suppressed():
+        rows.note_stored(instance, update_fields)
+        return
+    if before is None and not created:  # made by hand, so nobody knows where it was
+        before = [rows.groups(instance, one) for one in rows.tables(type(instance))]
+    changes = rows.saved(instance, None if created else before, update_fields)
+    publish_after_commit(changes, using)
 
 
 def _deleting(instance: ReactiveModel, using: str, **kwargs: Any) -> None:
@@ -109,7 +106,8 @@ def _related(
             pks += pk_set or ()
     elif reverse and done:
         pks = list(pk_set or ())
-    elif reverse and action == "pre_clear":  # afterwards nobody knows them
+    elif action == "pre_clear" and (reverse or field.remote_field.symmetrical):
+        # Afterwards nobody knows them.
         others = model._base_manager.using(using).filter(**{field.name: instance.pk})
         pks = list(others.values_list("pk", flat=True))
     _changed(model, pks, using)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db.models import Field, Model
 from django.db.models.fields.files import FieldFile
 
@@ -27,6 +28,7 @@ CHUNK: Final = 500
 """Rows of one query: databases limit its parameters."""
 
 _STORED: Final = "_sse_stored"
+_UNKNOWN: Final = object()
 
 logger = logging.getLogger("sse_components.models")
 
@@ -51,8 +53,12 @@ def _concrete(model: type[Model]) -> type[Model]:
 
 @cache
 def _remembers(model: type[ReactiveModel]) -> bool:
-    """Whether the groups of its rows depend on what is stored in them."""
-    return any(table.has_own_groups() for table in (model, *tables(model)))
+    """Whether it has to be known what was stored in its rows before."""
+    return any(
+        table.has_own_groups()
+        or 0 < len(_travelling(table)) < len(table._meta.concrete_fields)
+        for table in (model, *tables(model))
+    )
 
 
 def default_collection(model: type[ReactiveModel]) -> str:
@@ -65,9 +71,10 @@ def default_instance(model: type[ReactiveModel], pk: object) -> str:
     return f"{default_collection(model)}.{segment(pk)}"
 
 
-def key(model: type[ReactiveModel], pk: Hashable) -> Row:
+def key(model: type[ReactiveModel], pk: Any) -> Row:
     """Return which row it is."""
-    return Row(default_collection(model), pk, object() if pk is None else None)
+    found = _plain(model, pk)
+    return Row(default_collection(model), found, object() if pk is None else None)
 
 
 def groups(row: ReactiveModel, table: type[ReactiveModel] | None = None) -> Groups:
@@ -75,15 +82,15 @@ def groups(row: ReactiveModel, table: type[ReactiveModel] | None = None) -> Grou
     model = type(row)
     if table is not None and table is not model._meta.concrete_model:
         model = table
+    usual = _default(model, row.pk)
     if not model.has_own_groups():
-        return _default(model, row.pk)
-    instance = model.group_instance(row)
-    given = model.group_collection(row)
-    collections = [given] if isinstance(given, str) else given or ()
-    return Groups(
-        next(_usable(model, [instance] if instance else []), None),
-        tuple(_usable(model, collections)),
-    )
+        return usual
+    instance, collections = usual.instance, usual.collections
+    if model.has_own_instance_group() and row.pk is not None:
+        instance = next(_usable(model, _listed(model.group_instance(row))), None)
+    if model.has_own_collection_groups():
+        collections = tuple(_usable(model, _listed(model.group_collection(row))))
+    return Groups(instance, collections)
 
 
 def groups_by_pk(
@@ -101,38 +108,65 @@ def groups_by_pk(
     return found
 
 
+def note_read(
+    row: ReactiveModel, names: Collection[str], values: Collection[Any]
+) -> None:
+    """Remember what was read for a row, if that has to be known."""
+    if _remembers(type(row)):
+        vars(row)[_STORED] = (names, values)  # what most rows never need takes no time
+
+
 def note_stored(row: ReactiveModel, names: Collection[str] | None = None) -> None:
-    """Remember what the database has of a row, if its groups depend on that.
+    """Remember what the database has of a row now, if that has to be known.
 
     `names` are the fields that were stored, if not all.
     """
     if not _remembers(type(row)):
         return
-    stored = vars(row).setdefault(_STORED, {})
-    for field in row._meta.concrete_fields:
-        if names is not None and not {field.name, field.attname} & set(names):
-            continue
+    stored = dict(_stored(row) or {})  # a copy of the row has the old one
+    for field in _columns(row, names):
         value = vars(row).get(field.attname)
         if field.attname in vars(row) and not hasattr(value, "resolve_expression"):
             stored[field.attname] = value
         else:
             stored.pop(field.attname, None)
+    vars(row)[_STORED] = stored
 
 
 def stored_groups(
     row: ReactiveModel, table: type[ReactiveModel] | None = None
 ) -> Groups:
     """Return where a row was known as the database has it; as it is, if unknown."""
-    stored: dict[str, Any] | None = vars(row).get(_STORED)
-    if not stored:
-        return groups(row, table)
+    stored = _stored(row)
     columns = [field.attname for field in row._meta.concrete_fields]
     present = {name: vars(row)[name] for name in columns if name in vars(row)}
-    if present == stored:
+    if not stored or present == stored or not _is_of(row, stored):
         return groups(row, table)
     names = [name for name in columns if name in stored]
     values = [stored[name] for name in names]
     return groups(type(row).from_db(row._state.db, names, values), table)
+
+
+def _stored(row: ReactiveModel) -> dict[str, Any] | None:
+    found = vars(row).get(_STORED)
+    if isinstance(found, tuple):
+        found = vars(row)[_STORED] = dict(zip(*found, strict=True))
+    return cast("dict[str, Any] | None", found)
+
+
+def _is_of(row: ReactiveModel, stored: dict[str, Any]) -> bool:
+    """Whether what was stored is this row's, and not one's that it was copied from."""
+    pk = row._meta.pk.attname
+    return pk not in stored or bool(stored[pk] == vars(row).get(pk))
+
+
+def _columns(
+    row: ReactiveModel, names: Collection[str] | None
+) -> Iterator[Field[Any, Any]]:
+    """Return the fields of some names, or all."""
+    for field in row._meta.concrete_fields:
+        if names is None or not {field.name, field.attname}.isdisjoint(names):
+            yield field
 
 
 def data(
@@ -145,14 +179,15 @@ def data(
     `names` are the fields that were stored, if not all: what the others have in
     memory isn't true yet.
     """
+    travelling = _travelling(table)
     values: dict[str, Any] = {}
-    complete = True
-    for field in _travelling(table):
-        if names is not None and not {field.name, field.attname} & set(names):
+    complete = not _else_changed(row, travelling, names)
+    for field in _columns(row, names):
+        if field not in travelling:
             continue
         value = field.value_from_object(row)
-        if hasattr(value, "resolve_expression"):  # only the database knows it
-            complete = False
+        if field.generated or hasattr(value, "resolve_expression"):
+            complete = False  # only the database knows it
             continue
         values[field.name] = value.name if isinstance(value, FieldFile) else value
     if not values:
@@ -162,25 +197,57 @@ def data(
 
 def saved(
     row: ReactiveModel,
-    table: type[ReactiveModel],
-    before: Groups | None,
+    before: Sequence[Groups] | None,
     names: Collection[str] | None = None,
-) -> Change:
-    """Return the change of a row that has been stored, new if `before` is None.
+) -> list[Change]:
+    """Note that a row has been stored, and return the change in each of its tables.
 
-    That it has been is noted already.
+    It is new if `before` is None.
     """
-    news, complete = ({}, False) if before is None else data(row, table, names)
-    which = key(table, row.pk)
-    after = stored_groups(row, table)
-    return Change(which, before, after, news, complete and bool(news))
+    own = tables(type(row))
+    news = [({}, False) if before is None else data(row, one, names) for one in own]
+    note_stored(row, names)
+    were: Sequence[Groups | None] = before or [None] * len(own)
+    return [
+        Change(key(table, row.pk), was, stored_groups(row, table), *told)
+        for table, was, told in zip(own, were, news, strict=True)
+    ]
 
 
-def _travelling(model: type[ReactiveModel]) -> Iterator[Field[Any, Any]]:
+def _else_changed(
+    row: ReactiveModel,
+    travelling: Collection[Field[Any, Any]],
+    names: Collection[str] | None,
+) -> bool:
+    """Whether a column has changed, or may have, that doesn't travel."""
+    stored = _stored(row) or {}
+    return any(
+        field not in travelling
+        and not field.primary_key
+        and field.attname in vars(row)
+        and (
+            field.generated
+            or not _is_same(
+                vars(row)[field.attname], stored.get(field.attname, _UNKNOWN)
+            )
+        )
+        for field in _columns(row, names)
+    )
+
+
+def _is_same(value: object, stored: object) -> bool:
+    # A list or a dict may have been changed in its place.
+    return not isinstance(value, list | dict | set) and bool(value == stored)
+
+
+@cache
+def _travelling(model: type[ReactiveModel]) -> tuple[Field[Any, Any], ...]:
     names = getattr(model.Reactive, "fields", ())
-    for field in model._meta.concrete_fields:
-        if names == ALL or field.name in names:
-            yield field
+    return tuple(
+        field
+        for field in model._meta.concrete_fields
+        if names == ALL or field.name in names
+    )
 
 
 def _as_json(model: type[ReactiveModel], values: dict[str, Any]) -> dict[str, Any]:
@@ -193,12 +260,27 @@ def _as_json(model: type[ReactiveModel], values: dict[str, Any]) -> dict[str, An
     return found
 
 
+def _plain(model: type[ReactiveModel], pk: Any) -> Any:
+    """Return a primary key as the database has it, of which there may be a text."""
+    try:
+        return model._meta.pk.to_python(pk) if isinstance(pk, str) else pk
+    except ValidationError:
+        return pk
+
+
+def _listed(given: object) -> Sequence[Any]:
+    if given is None:
+        return ()
+    return given if isinstance(given, list | tuple) else [given]
+
+
 def _default(model: type[ReactiveModel], pk: object) -> Groups:
     collections = tuple(_usable(model, [default_collection(model)]))
     if pk is None:
         return Groups(None, collections)
     return Groups(
-        next(_usable(model, [default_instance(model, pk)]), None), collections
+        next(_usable(model, [default_instance(model, _plain(model, pk))]), None),
+        collections,
     )
 
 

@@ -5,8 +5,17 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
+from sse_components.errors import BrokerUnavailable
 from tests.reactive.conftest import Recorder, Told
-from tests.shop.models import BestSeller, Book, Note, Paperback, Review, Task
+from tests.shop.models import (
+    BestSeller,
+    Book,
+    CarefulTask,
+    Note,
+    Paperback,
+    Review,
+    Task,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -124,6 +133,36 @@ def test_rows_that_may_have_been_there_are_created_and_changed(
     ]
 
 
+def test_so_are_they_whatever_the_way_of_saying_so(
+    published: Recorder, notes: list[Note]
+) -> None:
+    again = Note(pk=notes[0].pk, text="again")
+    Note.objects.bulk_create([again], None, False, True, ["text"], ["pk"])
+    assert len(published.told()) == 2
+
+
+def test_rows_without_a_key_are_not_asked_for_their_group(published: Recorder) -> None:
+    CarefulTask.objects.bulk_create([CarefulTask(project=7)], ignore_conflicts=True)
+    assert [group for group, *_ in published.told()] == ["project.7.tasks", "tasks.all"]
+
+
+def test_all_rows_that_an_update_changes_are_told(
+    published: Recorder, notes: list[Note]
+) -> None:
+    Note.objects.distinct().select_for_update().update(text="x")
+    assert len(published.told()) == 3
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="Others don't know it.")
+def test_an_update_of_distinct_rows_is_one_of_all(
+    published: Recorder, notes: list[Note]
+) -> None:
+    Note.objects.update(text="same")
+    published.told()
+    assert Note.objects.distinct("text").update(text="x") == 3
+    assert len(published.told()) == 3
+
+
 def test_rows_of_which_some_are_left_out_have_their_list_fetch(
     published: Recorder, notes: list[Note]
 ) -> None:
@@ -170,6 +209,22 @@ def test_a_large_batch_is_published_in_parts(published: Recorder) -> None:
     published.told()
     Note.objects.update(text="x")
     assert [len(batch) for batch in published.batches] == [500, 500, 100]
+
+
+def test_a_broker_that_is_away_is_waited_for_once(
+    published: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        tries.append(1)
+        raise BrokerUnavailable("It is away.")
+
+    tries: list[int] = []
+    Note.objects.bulk_create([Note(text=str(n)) for n in range(1100)])
+    published.meanwhile = fail
+    assert Note.objects.update(text="x") == 1100
+    assert len(tries) == 1
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
 
 
 def test_a_proxy_s_rows_go_by_the_name_of_what_it_stands_for(

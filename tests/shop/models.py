@@ -147,11 +147,61 @@ class CarefulTask(Task):
 class Ticket(ReactiveModel):
     """Its key is given out here, not by the database, and no segment of a name."""
 
-    code = models.CharField(primary_key=True, max_length=50)
+    code = models.TextField(primary_key=True)
     secret = models.UUIDField(default=uuid.uuid4)
 
     def __str__(self) -> str:
         return self.code
+
+
+class Sheet(ReactiveModel):
+    """Has more than travels, some of it in lists."""
+
+    title = models.CharField(max_length=100)
+    cells = models.JSONField(default=list)
+
+    class Reactive:
+        fields = ["title"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Cube(ReactiveModel):
+    """The database computes a part of it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    side = models.IntegerField()
+    surface = models.GeneratedField(
+        expression=models.F("side") * models.F("side") * 6,
+        output_field=models.IntegerField(),
+        db_persist=True,
+    )
+
+    class Reactive:
+        fields = ["side"]
+
+    def __str__(self) -> str:
+        return str(self.side)
+
+
+class Tree(ReactiveModel):
+    """Has a list of its own, and the usual group for a row."""
+
+    text = models.CharField(max_length=100)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def group_collection(self) -> str:
+        return "trees"
+
+
+class Leaf(Tree):
+    """Has the usual list again."""
+
+    def group_collection(self) -> str:
+        return "shop.leaf"
 
 
 class Friend(ReactiveModel):
