@@ -6,6 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, HttpRequest, HttpResponse
 
@@ -37,6 +38,7 @@ def file_name(name: str) -> str:
     return manifest[name]
 
 
+@login_not_required
 def serve(request: HttpRequest, name: str) -> HttpResponse:
     """Answer with a file, where the ASGI application doesn't."""
     found = content(name)

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.contrib.auth import get_user_model
+from django.apps import apps
+from django.conf import settings as django_settings
 
 from sse_components.conf import Settings
 from sse_components.events import (
@@ -235,6 +236,8 @@ def _user_of(subject: Subject) -> Any:
 
 
 def _nobody() -> Any:
+    if not apps.is_installed("django.contrib.auth"):
+        return None
     # Late: asgi.py imports this module before Django has loaded its apps.
     from django.contrib.auth.models import AnonymousUser
 
@@ -242,5 +245,6 @@ def _nobody() -> Any:
 
 
 def _user_prefix() -> str:
-    meta = get_user_model()._meta
-    return f"{meta.app_label}.{meta.model_name}."
+    # Not of the model, which isn't there without django.contrib.auth.
+    label, _, name = django_settings.AUTH_USER_MODEL.rpartition(".")
+    return f"{label}.{name.lower()}."

@@ -120,7 +120,7 @@ def _revoke(left: Left, revoked: Container[str]) -> None:
 
 def _script(page: Page) -> SafeString:
     prefix = get_script_prefix().rstrip("/") + runtime.settings().prefix
-    nonce = getattr(page.request, "csp_nonce", None)
+    nonce = _nonce(page.request)
     return format_html(
         '<script src="{}" defer data-sse-scripts data-stream="{}" data-components="{}" '
         'data-grants="{}" data-grant="{}" data-cursor="{}" data-csrf="{}"{}></script>',
@@ -131,8 +131,17 @@ def _script(page: Page) -> SafeString:
         page.grant(),
         str(page.position),
         get_token(page.request),
-        format_html(' nonce="{}"', str(nonce)) if nonce else "",
+        format_html(' nonce="{}"', nonce) if nonce else "",
     )
+
+
+def _nonce(request: HttpRequest) -> str:
+    """Return that of django-csp, or of Django 6: lazy, and false until it is read."""
+    for name in ("csp_nonce", "_csp_nonce"):
+        nonce = getattr(request, name, None)
+        if nonce is not None:
+            return str(nonce)
+    return ""
 
 
 def _stream(prefix: str) -> str:

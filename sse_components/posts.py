@@ -6,10 +6,16 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Any, Concatenate, Final, ParamSpec, cast
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseForbidden,
+    RawPostDataException,
+)
 from django.middleware.csrf import CsrfViewMiddleware, get_token
 from django.utils.decorators import decorator_from_middleware
 from django.views.decorators.csrf import csrf_exempt
@@ -18,6 +24,8 @@ from django.views.decorators.http import require_POST
 from sse_components import operations, wire
 
 P = ParamSpec("P")
+
+_HEADER: Final = "HTTP_X_CSRFTOKEN"
 
 logger = logging.getLogger("sse_components.components")
 
@@ -66,7 +74,7 @@ def body_of(request: HttpRequest) -> dict[str, Any]:
         raise Refused(
             413, "size", "The call is larger than the server takes."
         ) from None
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, RawPostDataException):  # a form has been read
         raise Refused(400, "body", "The body is not JSON.") from None
     if not isinstance(body, dict):
         raise Refused(400, "body", "The body is not an object.")
@@ -75,6 +83,17 @@ def body_of(request: HttpRequest) -> dict[str, Any]:
 
 class _Csrf(CsrfViewMiddleware):
     """Django's, whether or not the project has it, with an answer like the others."""
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        callback: Callable[..., Any],
+        callback_args: tuple[Any, ...],
+        callback_kwargs: dict[str, Any],
+    ) -> HttpResponseForbidden | None:
+        if _HEADER in request.META:  # the page's script knows only Django's own name
+            request.META.setdefault(settings.CSRF_HEADER_NAME, request.META[_HEADER])
+        return super().process_view(request, callback, callback_args, callback_kwargs)
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
         logger.warning("Refused a call: %s", reason)

@@ -26,14 +26,19 @@ _RIGHTS = {"is_active", "password"}
 
 def connect() -> None:
     """Listen, for as long as the process lives."""
+    if apps.is_installed("django.contrib.auth"):
+        _connect_users()
+    if sessions := _session_model():
+        post_delete.connect(_after_a_session_was_deleted, sender=sessions)
+
+
+def _connect_users() -> None:
     user_logged_out.connect(_logged_out)
     pre_save.connect(_before_a_user_is_saved)
     post_save.connect(_after_a_user_was_saved)
     for model in apps.get_models():  # each by itself: who hears all slows all deletes
         if issubclass(model, get_user_model()):
             post_delete.connect(_after_a_user_was_deleted, sender=model)
-    if sessions := _session_model():
-        post_delete.connect(_after_a_session_was_deleted, sender=sessions)
 
 
 def _session_model() -> type[Model] | None:

@@ -6,6 +6,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.sessions.backends.base import SessionBase
@@ -25,9 +26,10 @@ def look_up(key: str) -> Visitor:
         return Visitor(None, None)
     request = HttpRequest()
     request.session = _read_only(settings.SESSION_ENGINE)(key)
-    user = auth.get_user(request)
+    has_users = apps.is_installed("django.contrib.auth")
+    user = auth.get_user(request) if has_users else None
     known = request.session.session_key if not request.session.is_empty() else None
-    return Visitor(user if user.is_authenticated else None, known)
+    return Visitor(user if user and user.is_authenticated else None, known)
 
 
 @cache

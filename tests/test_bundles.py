@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
+from pytest_django import Settings
 
 from sse_components import bundles
 from sse_components.asgi import get_asgi_application
@@ -113,3 +114,14 @@ def test_where_there_is_no_asgi_application_django_serves_it(
     assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
     assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert client.get("/sse/static/other.js").status_code == 404
+
+
+@pytest.mark.parametrize("name", [NAME, "other.js"])
+def test_no_login_is_needed_for_it(
+    built: Path, client: Client, settings: Settings, name: str
+) -> None:
+    needed = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, needed]
+    assert client.get(f"/sse/static/{name}").status_code == (
+        200 if name == NAME else 404
+    )

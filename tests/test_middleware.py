@@ -23,6 +23,7 @@ from django.template.response import TemplateResponse
 from django.test import AsyncClient, Client, RequestFactory
 from django.test.utils import override_script_prefix
 from django.urls import include, path
+from django.utils.functional import SimpleLazyObject, empty
 from pytest_django import Settings
 
 from sse_components import ReactiveComponent, operations, public, runtime
@@ -101,6 +102,18 @@ def nonce(request: HttpRequest) -> HttpResponse:
     return shown(request)
 
 
+class LazyNonce(SimpleLazyObject):  # type: ignore[type-arg]  # generic in stubs only
+    """As Django 6 has it: false until somebody reads it."""
+
+    def __bool__(self) -> bool:
+        return self._wrapped is not empty
+
+
+def lazy_nonce(request: HttpRequest) -> HttpResponse:
+    request._csp_nonce = LazyNonce(lambda: "n2")  # type: ignore[attr-defined]
+    return shown(request)
+
+
 def begins_session(request: HttpRequest) -> HttpResponse:
     request.session["cart"] = [1]
     return HttpResponse()
@@ -130,7 +143,7 @@ async def acached(request: HttpRequest) -> HttpResponse:
 
 VIEWS: list[Callable[..., Any]] = [
     shown, late, twice, without_place, bare, cached, streaming, text, data, nonce,
-    begins_session, who, fails, awho, ashown, acached,
+    lazy_nonce, begins_session, who, fails, awho, ashown, acached,
 ]  # fmt: skip
 
 urlpatterns = [
@@ -257,6 +270,13 @@ def test_the_nonce_of_the_page_is_the_scripts(client: Client) -> None:
     (script,) = scripts(response)
     assert script["nonce"] == 'n"1'
     assert b'nonce="n&quot;1"' in response.content
+
+
+def test_a_nonce_that_nobody_has_read_yet_is_the_scripts_too(client: Client) -> None:
+    response: Any = client.get("/lazy_nonce/")
+    (script,) = scripts(response)
+    assert script["nonce"] == "n2"
+    assert response.wsgi_request._csp_nonce  # so that it stands in the header
 
 
 def test_addresses_are_below_the_path_of_the_application(client: Client) -> None:

@@ -57,6 +57,16 @@ class Shelf(ReactiveComponent):
     def quiet(self) -> None:
         self.count += 1
 
+    @public(update=False)
+    def keep(self) -> int:
+        self.steps = getattr(self, "steps", 0) + 1
+        return self.steps
+
+    @public(update=False)
+    def clear(self) -> None:
+        self.count = 5
+        self.client.update(count=0, unknown=1)
+
     @public
     def act(self) -> None:
         self.client.dispatch("saved", {"id": 7})
@@ -194,6 +204,22 @@ def test_a_call_that_does_not_render_leaves_the_html() -> None:
     assert called.html == shelf.html
     assert called.props["count"] == 1
     assert called.call("quiet").props["count"] == 2
+
+
+def test_what_a_component_keeps_is_there_at_the_next_call() -> None:
+    shelf = render_component(Shelf)
+    kept = shelf.call("keep")
+    assert kept.state not in kept.html
+    assert kept.call("keep").call("keep").result == 3
+    shown = kept.call("add")
+    assert shown.state in shown.html
+    assert shown.call("quiet").call("keep").result == 2
+
+
+def test_what_a_method_sets_in_the_page_is_sent_with_the_next_call() -> None:
+    cleared = render_component(Shelf).call("add", 7).call("clear")
+    assert cleared.props == {"label": "loaded", "count": 0, "day": "2026-11-29"}
+    assert cleared.call("add").result == 1
 
 
 def test_a_call_tells_what_is_to_be_done_in_the_page() -> None:

@@ -76,17 +76,10 @@ def _modules_of(name: str) -> list[str]:
     return sorted(
         {
             component.__module__
-            for component in _below(ReactiveComponent)
+            for component in registry.all_components()
             if registry.name_of(component) == name
         }
     )
-
-
-def _below(component: Component) -> Iterator[Component]:
-    """Yield what inherits from a class, also what is no component by itself."""
-    for child in component.__subclasses__():
-        yield child
-        yield from _below(child)
 
 
 def _faults_of_template(component: Component) -> Iterator[CheckMessage]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from django.apps import AppConfig
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.http import HttpRequest
 from pydantic import PydanticUserError, ValidationError
 
 from sse_components.components import jsonable, registry
 from sse_components.components.base import ReactiveComponent
+from sse_components.components.methods import method_of
+from sse_components.components.public import PublicProperty
 from sse_components.components.validators import of_arguments
 from sse_components.errors import InvalidPayload
 
@@ -91,6 +94,41 @@ def what_is_watched_exists(
 
 
 @register
+def what_is_public_stays_so(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    return [
+        Warning(
+            f"{name!r} is public in {base.__name__!r}, and is not in {named!r}, which "
+            "has another one.",
+            hint="Mark it as public there too; or give it another name, if no page is "
+            "to have it.",
+            obj=named,
+            id="sse_components.W029",
+        )
+        for component in registry.all_components()
+        for named in [registry.name_of(component)]
+        for name, base in _hidden(component).items()
+    ]
+
+
+@register
+def loading_is_done_at_once(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    return [
+        Error(
+            "'load' is a coroutine, and nobody awaits it.",
+            hint="Make it a plain function, in which async_to_sync() calls coroutines.",
+            obj=registry.name_of(component),
+            id="sse_components.E028",
+        )
+        for component in registry.all_components()
+        if inspect.iscoroutinefunction(component.load)
+    ]
+
+
+@register
 def types_can_be_validated(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:
@@ -101,11 +139,25 @@ def types_can_be_validated(
     ]
 
 
+def _hidden(component: Component) -> dict[str, type]:
+    """Return what only other classes' members of that name are public in."""
+    known = component.public_properties().keys() | component.public_methods().keys()
+    return {
+        name: base
+        for base in reversed(component.__mro__)
+        for name, member in vars(base).items()
+        if isinstance(member, PublicProperty) or method_of(member)
+        if name not in known
+    }
+
+
 def _faults_of_properties(component: Component) -> Iterator[CheckMessage]:
     for name, public in component.public_properties().items():
         try:
             public.validate(component, jsonable.plain(public.default))
-        except (ValidationError, InvalidPayload) as error:
+        except _UNKNOWN as error:
+            yield _unknown(component, name, error)
+        except Exception as error:  # a validator of the project's own may raise any
             yield Error(
                 f"The page may not send back the default of {name!r}, "
                 f"{public.default!r}: {_reason(error)}.",
@@ -114,8 +166,6 @@ def _faults_of_properties(component: Component) -> Iterator[CheckMessage]:
                 obj=registry.name_of(component),
                 id="sse_components.E017",
             )
-        except _UNKNOWN as error:
-            yield _unknown(component, name, error)
 
 
 def _faults_of_methods(component: Component) -> Iterator[CheckMessage]:
@@ -126,9 +176,12 @@ def _faults_of_methods(component: Component) -> Iterator[CheckMessage]:
             yield _unknown(component, name, error)
 
 
-def _reason(error: ValidationError | InvalidPayload) -> str:
-    found = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-    return str(found).rstrip(".")
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return error.errors()[0]["msg"].rstrip(".")
+    if isinstance(error, InvalidPayload):
+        return str(error).rstrip(".")
+    return repr(error)
 
 
 def _unknown(component: Component, name: str, error: Exception) -> CheckMessage:

@@ -12,9 +12,11 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.template import engines
 from django.template.backends.django import DjangoTemplates
 from django.urls import NoReverseMatch, get_script_prefix, reverse
+from django.utils.module_loading import import_string
 
 from sse_components.checks.settings import valid_settings
 from sse_components.components import registry
+from sse_components.middleware import SSEComponentsMiddleware
 
 MIDDLEWARE: Final = "sse_components.middleware.SSEComponentsMiddleware"
 ABOVE: Final = {
@@ -36,15 +38,9 @@ def middleware_is_in_its_place(
     if not registry.all_components():
         return []
     names = list(settings.MIDDLEWARE)
-    if MIDDLEWARE not in names:
-        return [
-            Error(
-                "Pages with components get no script, because the middleware of "
-                "sse_components is missing.",
-                hint=f"Add {MIDDLEWARE!r} to the end of MIDDLEWARE.",
-                id="sse_components.E006",
-            )
-        ]
+    ours = [number for number, name in enumerate(names) if _is_ours(name)]
+    if not ours:
+        return [_missing(names)]
     return [
         Error(
             f"{name!r} stands below the middleware of sse_components and has to stand "
@@ -52,9 +48,34 @@ def middleware_is_in_its_place(
             hint=f"Move {MIDDLEWARE!r} to the end of MIDDLEWARE.",
             id="sse_components.E007",
         )
-        for name in names[names.index(MIDDLEWARE) :]
+        for name in names[ours[0] :]
         if name in ABOVE or _COMPRESSES.search(name.rpartition(".")[2])
     ]
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a name in MIDDLEWARE is that of ours, in its module or another one."""
+    try:
+        return import_string(name) is SSEComponentsMiddleware
+    except ImportError:  # which Django tells of
+        return False
+
+
+def _missing(names: Sequence[str]) -> CheckMessage:
+    fault = (
+        "Pages with components get no script, because the middleware of "
+        "sse_components is missing."
+    )
+    hint = f"Add {MIDDLEWARE!r} to the end of MIDDLEWARE."
+    others = [name for name in names if not name.startswith("django.")]
+    if not others:
+        return Error(fault, hint=hint, id="sse_components.E006")
+    return Warning(
+        fault,
+        hint=f"{hint} If {' or '.join(map(repr, others))} calls it, silence this "
+        "warning in SILENCED_SYSTEM_CHECKS.",
+        id="sse_components.W030",
+    )
 
 
 @register

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest
+from django.utils.functional import Promise
 
 from sse_components.components import registry
 from sse_components.components.methods import PublicMethod, method_of
@@ -32,12 +34,27 @@ class Client:
         return ("remove",) in self.actions
 
     def redirect(self, url: str) -> None:
-        """Go to another page."""
-        self.actions.append(("redirect", url))
+        """Go to another page, here or at another site.
+
+        Raises `ValueError` for what is no address of one.
+        """
+        address = str(url)
+        if not isinstance(url, str | Promise) or not _is_of_a_page(address):
+            raise ValueError(
+                f"{url!r} is not the address of a page: that is relative, or begins "
+                "with http:// or https://."
+            )
+        self.actions.append(("redirect", address))
 
     def update(self, **props: object) -> None:
         """Set public properties without rendering."""
         self.actions.append(("update", props))
+
+
+def _is_of_a_page(address: str) -> bool:
+    # Browsers leave out what can't be seen, and find the scheme then (WHATWG URL 4.4).
+    seen = "".join(one for one in address if one > " ")
+    return urlsplit(seen).scheme in ("", "http", "https")
 
 
 class ReactiveComponent:
@@ -64,6 +81,9 @@ class ReactiveComponent:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for member in vars(cls).values():
+            if method_of(member):  # which a template has no business to call
+                member.alters_data = True
         registry.add(cls)
 
     def __init__(self, request: HttpRequest, page: str) -> None:
@@ -112,12 +132,9 @@ class ReactiveComponent:
 
     @property
     def props(self) -> dict[str, Any]:
-        """The public properties as they are now; reading them here isn't watched."""
-        watch, self.watch = self.watch, Watch()
-        try:
-            return {name: getattr(self, name) for name in self.public_properties()}
-        finally:
-            self.watch = watch
+        """The public properties as they are now; a template doesn't follow these."""
+        self.watch.ever.update(self.public_properties())
+        return values_of(self)
 
     if not TYPE_CHECKING:  # who checks types would take any name for an attribute
 
@@ -125,3 +142,14 @@ class ReactiveComponent:
             super().__setattr__(name, value)
             if name != "watch":
                 self.watch.writes.add(name)
+
+
+def values_of(component: ReactiveComponent) -> dict[str, Any]:
+    """Return the public properties of a component, which isn't noted as reading."""
+    watch, component.watch = component.watch, Watch()
+    try:
+        return {
+            name: getattr(component, name) for name in component.public_properties()
+        }
+    finally:
+        component.watch = watch

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from inspect import Parameter
 from typing import Any, Final, TypeVar, cast
 
 from sse_components.events import check_text
 
 MOST_WATCHED: Final = 3
 """Arguments of a method that watches: the value, the old value, the name."""
+
+_BY_NAME: Final = (Parameter.KEYWORD_ONLY, Parameter.VAR_KEYWORD)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,7 +45,7 @@ class Marks:
         self._marks = marks
 
     def __call__(self, method: F, /) -> F:
-        if not callable(method) or isinstance(method, type):
+        if not _is_function(method):
             raise TypeError(f"What is marked as public is a method, not {method!r}.")
         public = method_of(method) or PublicMethod()
         for mark in self._marks:
@@ -85,6 +88,16 @@ class Marks:
         return Marks(*self._marks, mark)
 
 
+def _is_function(method: object) -> bool:
+    """Whether a component's attribute of it would be a method, with a name."""
+    return (
+        callable(method)
+        and hasattr(method, "__get__")
+        and hasattr(method, "__qualname__")
+        and not isinstance(method, type | staticmethod | classmethod)
+    )
+
+
 def method_of(method: object) -> PublicMethod | None:
     """Return how a method may be called, if it is public."""
     found = getattr(method, "public_method", None)
@@ -111,6 +124,17 @@ def _check(method: Callable[..., Any], public: PublicMethod) -> None:
             f"{name} is a coroutine, and a public method is a plain function. "
             "ComponentDispatcher.sync has the operations for those."
         )
+    if inspect.isgeneratorfunction(method) or inspect.isasyncgenfunction(method):
+        raise TypeError(
+            f"{name} is a generator, and a public method is a plain function, which "
+            "returns what it has to say at once."
+        )
+    parameters = inspect.signature(method).parameters.values()
+    if all(one.kind in _BY_NAME for one in parameters):
+        raise TypeError(
+            f"{name} has no self, and a public method is one of a component. A default "
+            "is a value: what is made anew for each component, load() sets."
+        )
     if public.listens and not _takes(method, 1):
         raise TypeError(
             f"{name} listens, so it takes one argument: what the event says."
@@ -119,6 +143,20 @@ def _check(method: Callable[..., Any], public: PublicMethod) -> None:
         raise TypeError(
             f"{name} watches, so it takes at most {MOST_WATCHED} arguments: "
             "the value, the old value, and the property's name."
+        )
+    _check_names(name, parameters)
+
+
+def _check_names(name: str, parameters: Iterable[Parameter]) -> None:
+    needed = [
+        one.name
+        for one in parameters
+        if one.kind is Parameter.KEYWORD_ONLY and one.default is Parameter.empty
+    ]
+    if needed:
+        raise TypeError(
+            f"{name} needs {', '.join(needed)} by name, and a page gives arguments by "
+            "their place only."
         )
 
 

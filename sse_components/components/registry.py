@@ -46,18 +46,23 @@ def name_of(component: type[ReactiveComponent]) -> str:
 
 def find(name: str) -> type[ReactiveComponent]:
     """Return the component of a name; raises `UnknownComponent`."""
-    for component in reversed(_classes):
-        if component.__name__ == name.rpartition(".")[2] and name_of(component) == name:
-            return component
+    last = name.rpartition(".")[2]
+    named = [c for c in _classes if c.__name__ == last and name_of(c) == name]
+    if named:
+        return max(reversed(named), key=_renders)  # the first of the largest
     raise UnknownComponent(f"There is no component {name!r}.")
 
 
 def duplicates() -> list[str]:
-    """Return the names that more than one class has."""
-    names = [name_of(component) for component in _classes]
+    """Return the names that more than one component has."""
+    names = [name_of(component) for component in all_components()]
     return sorted({name for name in names if names.count(name) > 1})
 
 
 def all_components() -> list[type[ReactiveComponent]]:
     """Return every component that has something to render."""
-    return [c for c in _classes if c.template is not None or c.template_name]
+    return [component for component in _classes if _renders(component)]
+
+
+def _renders(component: type[ReactiveComponent]) -> bool:
+    return component.template is not None or bool(component.template_name)

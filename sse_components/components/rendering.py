@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -18,12 +20,12 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
 from sse_components.components import jsonable, registry, subscribing
-from sse_components.components.base import ReactiveComponent
-from sse_components.components.making import kept
+from sse_components.components.base import ReactiveComponent, values_of
+from sse_components.components.making import Given, kept
 from sse_components.components.markup import NotOneRoot, with_attributes
 from sse_components.components.methods import watched_arguments
 from sse_components.components.page import Page
-from sse_components.components.state import State
+from sse_components.components.state import Own, State
 from sse_components.components.subscribing import Names
 from sse_components.components.surroundings import zone
 
@@ -38,6 +40,7 @@ def new_state(
     kwargs: dict[str, Any],
     key: object = None,
     subscribe: Names = None,
+    own: Own | None = None,
 ) -> State:
     """Return how a component is put on a page, with a key if it needs one."""
     name = registry.name_of(component)
@@ -54,6 +57,7 @@ def new_state(
         user=None if user is None else str(user.pk),
         language=get_language(),
         zone=zone(),
+        own=own,
     )
 
 
@@ -61,20 +65,22 @@ def render(
     page: Page,
     component: ReactiveComponent,
     state: State,
-    from_page: Set[str] = frozenset(),
+    from_page: Mapping[str, Any] | None = None,
 ) -> SafeString:
     """Render a component that is loaded.
 
-    `from_page` names the public properties whose values are the browser's.
+    `from_page` has the public properties whose values are the browser's.
     """
-    attributes = kept(component)  # before the template sets any
+    state = replace(state, attributes=kept(component))  # before the template sets any
+    given = Given(page, component, state, from_page or {})
+    names = ComponentNames(component, given)
     component.watch = component.watch.fresh()
-    with page.keys.inside(state.name) as counted:
-        output = _template(type(component)).render(_context(page, component)).strip()
+    with page.keys.inside(state.name) as counted, _inside(names):
+        output = _template(type(component)).render(_context(page, names)).strip()
     rendered = component.watch.reads
-    groups = subscribing.groups(page, component, state, from_page)
-    covers = subscribing.covers(page, component, state, from_page)
-    signed = replace(state, attributes=attributes, counted=counted).signed()
+    groups = subscribing.groups(page, component, state, given)
+    covers = subscribing.covers(page, component, state, given)
+    signed = replace(state, counted=counted).signed()
     id = state.name if state.key is None else f"{state.name}:{state.key}"
     root = {
         "data-sse-component": state.name,
@@ -83,7 +89,7 @@ def render(
         "data-sse-groups": jsonable.text(groups),
         **({"data-sse-covers": jsonable.text(covers)} if covers else {}),
         "data-sse-rendered": " ".join(sorted(rendered)),
-        "data-sse-props": jsonable.text(component.props),
+        "data-sse-props": jsonable.text(values_of(component)),
         **_calls(type(component)),  # type: ignore[arg-type]  # classes are hashable
         "data-sse-state": signed,
         "data-sse-position": str(page.position),
@@ -120,30 +126,64 @@ def _calls(component: type[ReactiveComponent]) -> dict[str, str]:
     return {name: jsonable.text(value) for name, value in told.items()}
 
 
-class _Names(dict[str, Any]):
+class ComponentNames(dict[str, Any]):
     """A layer of a context: a component's names, asked for when needed."""
 
-    def __init__(self, component: ReactiveComponent) -> None:
-        super().__init__(component=component)
-        self._component = component
-        self._public = component.public_properties()
+    def __init__(self, component: ReactiveComponent, given: Given) -> None:
+        super().__init__()
+        self.given = given
+        self._component: ReactiveComponent | None = component
 
     def __contains__(self, name: object) -> bool:
-        return (
-            super().__contains__(name)
-            or name in self._public
-            or name in vars(self._component)
-        )
+        return self.binds(name) or self._has(str(name))
 
     def __getitem__(self, name: str) -> Any:
-        if super().__contains__(name):
+        if self.binds(name):
             return super().__getitem__(name)
-        return getattr(self._component, name)
+        return (
+            self._component if name == "component" else getattr(self._component, name)
+        )
+
+    def binds(self, name: object) -> bool:
+        """Whether a tag of the template has set a name."""
+        return super().__contains__(name)
+
+    @contextmanager
+    def without_given(self) -> Iterator[None]:
+        """Be those of the component as it would be without what the browser gives."""
+        component, self._component = self._component, self.given.without
+        try:
+            yield
+        finally:
+            self._component = component
+
+    def _has(self, name: str) -> bool:
+        if self._component is None or name.startswith("_"):
+            return False
+        if name == "component" or name in vars(self._component):
+            return True
+        kind = type(self._component)
+        return hasattr(kind, name) and not hasattr(ReactiveComponent, name)
 
 
-def _context(page: Page, component: ReactiveComponent) -> Context:
+enclosing: Final[ContextVar[ComponentNames | None]] = ContextVar(
+    "enclosing", default=None
+)
+"""The names of the component whose template is being rendered."""
+
+
+@contextmanager
+def _inside(names: ComponentNames) -> Iterator[None]:
+    token = enclosing.set(names)
+    try:
+        yield
+    finally:
+        enclosing.reset(token)
+
+
+def _context(page: Page, names: ComponentNames) -> Context:
     context = make_context({}, page.request)
-    context.dicts.append(_Names(component))  # over the context processors' names
+    context.dicts.append(names)  # over the context processors' names
     return context
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -23,6 +23,15 @@ class InvalidState(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """What the server would have given a component without values of the browser's."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    subscribe: str | list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """How a component was put on a page, and what it keeps."""
 
@@ -36,6 +45,10 @@ class State:
     zone: str | int | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """What was set on it outside of `load`."""
+    touched: bool = False
+    """Whether the browser had a say in what was set."""
+    own: Own | None = None
+    """Stands in for `args`, `kwargs` and `subscribe`, where those are touched too."""
     counted: Mapping[str, int] = field(default_factory=dict)
     """How many components without a key stood before those inside it, by name."""
 
@@ -47,19 +60,32 @@ class State:
         content = {
             "c": self.name,
             "k": self.key,
-            "a": [self._packed(f"argument {n}", v) for n, v in enumerate(self.args, 1)],
-            "w": {n: self._packed(f"argument {n}", v) for n, v in self.kwargs.items()},
+            "a": self._packed_args(self.args),
+            "w": self._packed_kwargs(self.kwargs),
             "s": self.subscribe,
             "u": self.user,
             "l": self.language,
             "z": self.zone,
             "i": {n: self._packed(f"self.{n}", v) for n, v in self.attributes.items()},
+            "t": (self.touched and bool(self.attributes)) or None,
+            "o": self.own
+            and [
+                self._packed_args(self.own.args),
+                self._packed_kwargs(self.own.kwargs),
+                self.own.subscribe,
+            ],
             "n": dict(self.counted),
         }
         given = {name: value for name, value in content.items() if _is_something(value)}
         return signing.dumps(
             {"v": VERSION} | given, salt=SALT, serializer=_Serializer, compress=True
         )
+
+    def _packed_args(self, args: tuple[Any, ...]) -> list[Any]:
+        return [self._packed(f"argument {n}", v) for n, v in enumerate(args, 1)]
+
+    def _packed_kwargs(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        return {n: self._packed(f"argument {n}", v) for n, v in kwargs.items()}
 
     def _packed(self, what: str, value: object) -> Any:
         try:
@@ -87,19 +113,36 @@ def read(text: object, name: str) -> State:
         return State(
             name=name,
             key=content.get("k"),
-            args=tuple(unpacked(value) for value in content.get("a", ())),
-            kwargs={n: unpacked(value) for n, value in content.get("w", {}).items()},
+            args=_args(content.get("a", ())),
+            kwargs=_kwargs(content.get("w", {})),
             subscribe=content.get("s"),
             user=content.get("u"),
             language=content.get("l"),
             zone=content.get("z"),
             attributes=_attributes(content.get("i", {})),
+            touched=content.get("t", False),
+            own=_own(content.get("o")),
             counted=content.get("n", {}),
         )
     except signing.BadSignature:
         raise InvalidState("The state is not one of ours.") from None
     except LookupError:  # no such member, no such model: of another release
         raise InvalidState("The state is of another version.") from None
+
+
+def _args(given: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(unpacked(value) for value in given)
+
+
+def _kwargs(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: unpacked(value) for name, value in given.items()}
+
+
+def _own(given: Any) -> Own | None:
+    if given is None:
+        return None
+    args, kwargs, subscribe = given
+    return Own(_args(args), _kwargs(kwargs), subscribe)
 
 
 def _attributes(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.cache import cache
-from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.core.exceptions import (
+    ObjectDoesNotExist,
+    PermissionDenied,
+    ValidationError,
+)
 from django.db import connections
 from django.http import Http404, HttpRequest, HttpResponse
 
 from sse_components import operations
 from sse_components.components import inputs, jsonable, making, registry
 from sse_components.components import state as states
-from sse_components.components.base import ReactiveComponent
+from sse_components.components.base import ReactiveComponent, values_of
 from sse_components.components.page import Page, page_of
 from sse_components.components.registry import UnknownComponent
 from sse_components.components.rendering import render
 from sse_components.components.state import InvalidState, State
 from sse_components.components.surroundings import activated
+from sse_components.events import hashed
+from sse_components.grants import COOKIE
 from sse_components.posts import Refused, answer, posted
 
 REFRESH: Final = "_refresh"
@@ -64,7 +70,7 @@ def _called(request: HttpRequest, name: str, method: str) -> dict[str, Any]:
     if method != REFRESH:
         if state.user not in (None, _pk(page)):
             raise Refused(409, "state", "The state is another user's.")
-        _run_once(request)
+        _run_once(page, body)
     state = _own(page, state)
     page.keys.begin(state.counted)
     given = inputs.props(found, body)
@@ -72,8 +78,8 @@ def _called(request: HttpRequest, name: str, method: str) -> dict[str, Any]:
         component = making.made(found, page, state)
         if method == REFRESH:
             pushed = {name for name in body.get("pushed", []) if isinstance(name, str)}
-            from_page = _load(component, state, given, pushed)
-            return _answer(page, component, render(page, component, state, from_page))
+            _load(component, state, given, pushed)
+            return _answer(page, component, render(page, component, state, given))
         return _ran(page, component, state, given, method, body.get("args", []))
 
 
@@ -85,20 +91,71 @@ def _ran(
     name: str,
     arguments: list[Any],
 ) -> dict[str, Any]:
-    from_page = _load(component, state, given, given.keys())
+    _load(component, state, given, given.keys())
     component.watch = component.watch.fresh()
-    method = getattr(component, name)
-    result = method(*inputs.arguments(method, arguments))
+    result = _result(getattr(component, name), arguments)
     written = component.watch.writes
     told = _told(component)
     if component.client.removes:
         return _answer(page, component, None, result)
+    after = _after(page, component, state, given, arguments)
+    values = values_of(component)
+    if state.user not in (None, after.user):
+        component = _made_anew(page, component, after)
     if not component.public_methods()[name].update:
-        kept = _renewed(component, state)
+        kept = _renewed(component, state, after)
+        vars(component).update(values)
         return _answer(page, component, None, result) | kept | told
-    laid = _load(component, state, component.props, written)
-    html = render(page, component, state, laid & (from_page | written))
+    _load(component, after, values, written)
+    from_page = {
+        name: value
+        for name, value in values.items()
+        if name in given or name in written
+    }
+    html = render(page, component, after, from_page)
     return _answer(page, component, html, result) | told
+
+
+def _result(method: Callable[..., Any], arguments: list[Any]) -> Any:
+    """Call a public method; what it refuses in Django's words is refused in ours."""
+    taken = inputs.arguments(method, arguments)
+    try:
+        return method(*taken)
+    except Http404:
+        _roll_back()
+        detail = "What it asks for is not there."
+        raise Refused(404, "not_found", detail) from None
+    except ValidationError as error:
+        _roll_back()
+        raise Refused(422, "invalid", " ".join(error.messages)) from None
+
+
+def _after(
+    page: Page,
+    component: ReactiveComponent,
+    state: State,
+    given: Mapping[str, Any],
+    arguments: list[Any],
+) -> State:
+    """Return the state as it is once a method has run, which may log in or out."""
+    touched = (
+        state.touched
+        or state.own is not None
+        or bool(arguments)
+        or not component.watch.ever.isdisjoint(given)
+    )
+    pk = _pk(page)
+    attributes = state.attributes if state.user in (None, pk) else {}
+    return replace(state, user=pk, touched=touched, attributes=attributes)
+
+
+def _made_anew(
+    page: Page, component: ReactiveComponent, state: State
+) -> ReactiveComponent:
+    """Return a component without what it has kept, for the next user."""
+    made = making.made(type(component), page, state)
+    made.client = component.client
+    return made
 
 
 def _found(name: str, method: str) -> type[ReactiveComponent]:
@@ -139,20 +196,19 @@ def _load(
     state: State,
     given: Mapping[str, Any],
     over: Set[str],
-) -> set[str]:
-    """Load a component and lay over it what its page knows.
+) -> None:
+    """Load a component that knows what its page does, and lay that over it.
 
-    What `load` sets wins over what the page had, unless it is named in `over`. Returns
-    the names of what was laid over.
+    What `load` sets wins over what the page had, unless it is named in `over`.
     """
+    vars(component).update(given)  # nobody has set it
     try:
         loaded = making.load(component, state)
     except (ObjectDoesNotExist, Http404):
         raise _gone() from None
-    laid = {name for name in given if name in over or name not in loaded}
-    for name in laid:
-        setattr(component, name, given[name])
-    return laid
+    for name in given:
+        if name in over or name not in loaded:
+            setattr(component, name, given[name])
 
 
 def _answer(
@@ -163,7 +219,7 @@ def _answer(
 ) -> dict[str, Any]:
     return {
         "html": html,
-        "props": jsonable.plain(component.props),
+        "props": jsonable.plain(values_of(component)),
         "result": jsonable.plain(result),
         "client": jsonable.plain(component.client.actions),
         "grant": None if html is None else page.grant(),
@@ -177,22 +233,44 @@ def _told(component: ReactiveComponent) -> dict[str, list[str]]:
     return {"written": written} if written else {}
 
 
-def _renewed(component: ReactiveComponent, state: State) -> dict[str, str]:
+def _renewed(
+    component: ReactiveComponent, before: State, after: State
+) -> dict[str, str]:
     """Return a state for the HTML that the page keeps, if anything is kept in it."""
     kept = making.kept(component)
-    if not kept and not state.attributes:
+    if not kept and not before.attributes:
         return {}
-    return {"state": replace(state, attributes=kept).signed()}
+    return {"state": replace(after, attributes=kept).signed()}
 
 
 def _gone() -> Refused:
     return Refused(410, "gone", "What it shows is gone.")
 
 
-def _run_once(request: HttpRequest) -> None:
-    """Refuse a request that was run before: browsers resend a POST by themselves."""
+def _run_once(page: Page, body: Mapping[str, Any]) -> None:
+    """Refuse a request that was run before: browsers resend a POST by themselves.
+
+    Subscribers know each other's tabs and numbers: it is remembered whose it was.
+    """
     sender = operations.sender.get()
     if sender is None:
         return
-    if not cache.add(f"sse_components.call.{sender}", 1, REMEMBERED_SECONDS):
+    known = hashed(repr((sender, _browser(page), body.get("state"))))
+    try:
+        is_new = cache.add(f"sse_components.call.{known}", 1, REMEMBERED_SECONDS)
+    except Exception as error:  # each cache has its own
+        logger.warning("A call may be run twice, as the cache failed: %s", error)
+        return
+    if not is_new:
         raise Refused(409, "repeated", "This call has been run already.")
+
+
+def _browser(page: Page) -> tuple[object, ...]:
+    """Return what a browser has that nobody else can send."""
+    request = page.request
+    return (
+        _pk(page),
+        page.visitor.session_key
+        or request.COOKIES.get(COOKIE)
+        or request.META.get("CSRF_COOKIE"),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.template import Context
+from django.template import Context, Engine
 from django.test import Client
 from django.test.client import ClientHandler
 from django.urls import ResolverMatch, reverse
@@ -23,7 +23,7 @@ from sse_components.components import registry
 from sse_components.components.base import ReactiveComponent
 from sse_components.components.views import REFRESH
 from sse_components.middleware import PLACEHOLDER
-from sse_components.templatetags.sse_components import component as tag
+from sse_components.templatetags import sse_components as tags
 from sse_components.testing import pages
 
 
@@ -67,7 +67,7 @@ def render_component(
     def page(request: HttpRequest) -> HttpResponse:
         nonlocal html, failure
         try:
-            html = tag(Context({"request": request}), name, *args, **kwargs)
+            html = _shown(request, name, args, kwargs)
         except Exception as error:  # Django would answer some of them
             failure = error
             raise
@@ -83,7 +83,25 @@ def render_component(
             "was rendered."
         )
     props = json.loads(pages.root(html)["data-sse-props"])
-    return Rendering(html, props, response, _Tab(browser, name, path))
+    return Rendering(
+        html=html,
+        props=props,
+        state=pages.root(html)["data-sse-state"],
+        response=response,
+        _tab=_Tab(browser, name, path),
+    )
+
+
+def _shown(
+    request: HttpRequest, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> str:
+    """Return what `{% component %}` makes of arguments."""
+    values = [name, *args, *kwargs.values()]
+    given = {f"value{number}": value for number, value in enumerate(values)}
+    places = (len(values) - len(kwargs)) * [""] + [f"{word}=" for word in kwargs]
+    bits = " ".join(map("".join, zip(places, given, strict=True)))
+    template = Engine(builtins=[tags.__name__]).from_string(f"{{% component {bits} %}}")
+    return template.render(Context({"request": request, **given}))
 
 
 @dataclass(frozen=True)
@@ -93,6 +111,8 @@ class Rendering:
     html: str
     props: dict[str, Any]
     """The public properties, as JSON has them."""
+    state: str = field(repr=False)
+    """What it needs to be made again, signed."""
     response: HttpResponse = field(repr=False)
     """Of the page, or of the call."""
     _tab: _Tab = field(repr=False)
@@ -121,11 +141,6 @@ class Rendering:
     def key(self) -> str | None:
         """What tells it from others of its class."""
         return self._root["data-sse-key"] or None
-
-    @property
-    def state(self) -> str:
-        """What it needs to be made again, signed."""
-        return self._root["data-sse-state"]
 
     def call(self, method: str, /, *args: Any, **props: Any) -> Rendering:
         """Call a public method, after the visitor has set public properties.
@@ -159,16 +174,34 @@ class Rendering:
         answer = response.json()
         return Rendering(
             html=self.html if answer["html"] is None else answer["html"],
-            props=answer["props"],
+            props=answer["props"] | _updated(answer),
+            state=self._state_after(answer),
             response=response,
             result=answer["result"],
             client=answer["client"],
             _tab=self._tab,
         )
 
+    def _state_after(self, answer: Mapping[str, Any]) -> str:
+        if answer["html"] is not None:
+            return pages.root(answer["html"])["data-sse-state"]
+        kept: str = answer.get("state", self.state)
+        return kept
+
     @property
     def _root(self) -> pages.Attributes:
         return pages.root(self.html)
+
+
+def _updated(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the public properties that the method has set in the page only."""
+    return {
+        name: value
+        for action, *arguments in answer["client"]
+        if action == "update"
+        for name, value in arguments[0].items()
+        if name in answer["props"]
+    }
 
 
 class _Tab:

@@ -3,14 +3,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.checks import CheckMessage
 from django.utils.translation import gettext_lazy
+from pydantic import AfterValidator
 
-from sse_components import public
+from sse_components import ReactiveComponent, public
 from tests.checks.messages import NAME, checked, found
 
 
@@ -95,6 +96,53 @@ def test_to_watch_a_public_property_passes() -> None:
     assert found() == []
 
 
+# What is overridden
+
+
+def overridden(**members: object) -> None:
+    """Register a component that has public members, and others from a class below."""
+
+    class Base(ReactiveComponent):
+        title = public("")
+
+        @public
+        def rename(self) -> None: ...
+
+    own = {"__module__": __name__, "template": "<p></p>"}
+    type(NAME.partition(".")[2], (Base,), own | members)
+
+
+@pytest.mark.parametrize(
+    ("name", "member"),
+    [("title", ""), ("rename", lambda component: None), ("rename", None)],
+)
+def test_what_hides_a_public_member_and_is_not_public_is_a_warning(
+    name: str, member: object
+) -> None:
+    overridden(**{name: member})
+    (warning,) = found()
+    assert warning.id == "sse_components.W029"
+    assert not warning.is_serious()
+    assert warning.obj == NAME
+    assert repr(name) in warning.msg
+    assert "'Base'" in warning.msg
+    assert warning.hint
+
+
+def test_a_public_member_may_be_overridden_by_a_public_one() -> None:
+    overridden(title=public("x"), rename=public(lambda component: None))
+    assert found() == []
+
+
+def test_a_coroutine_that_loads_is_an_error() -> None:
+    async def load(component: object) -> None: ...
+
+    checked(load=load)
+    coroutine = error()
+    assert coroutine.id == "sse_components.E028"
+    assert "'load'" in coroutine.msg
+
+
 # Types
 
 
@@ -156,6 +204,18 @@ def test_a_default_that_its_annotation_refuses_is_an_error(
     assert refused.id == "sse_components.E017"
     assert "'count'" in refused.msg
     assert repr(default) in refused.msg
+
+
+def raises(value: object) -> object:
+    raise KeyError(value)
+
+
+def test_a_default_whose_validator_fails_is_an_error() -> None:
+    annotation = Annotated[str, AfterValidator(raises)]
+    checked(__annotations__={"colour": annotation}, colour=public("red"))
+    refused = error()
+    assert refused.id == "sse_components.E017"
+    assert "KeyError('red')" in refused.msg
 
 
 @pytest.mark.parametrize(

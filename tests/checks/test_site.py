@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.utils.module_loading import import_string
 from pytest_django import Settings
 
 from sse_components.checks.site import ABOVE, MIDDLEWARE, REQUEST
+from sse_components.middleware import Handler, SSEComponentsMiddleware
 from tests.checks.messages import found
 from tests.servers import ROOT
 
@@ -49,6 +51,31 @@ def test_a_missing_middleware_is_an_error(settings: Settings) -> None:
     assert "'sse_components.middleware.SSEComponentsMiddleware'" in error.hint
 
 
+def wrapped(get_response: Handler) -> Handler:
+    return SSEComponentsMiddleware(get_response)
+
+
+def test_a_middleware_of_the_projects_may_be_a_wrapper_around_ours(
+    settings: Settings,
+) -> None:
+    others = [name for name in settings.MIDDLEWARE if name != MIDDLEWARE]
+    settings.MIDDLEWARE = [*others, f"{__name__}.wrapped"]
+    (warning,) = found()
+    assert warning.id == "sse_components.W030"
+    assert not warning.is_serious()
+    assert warning.hint
+    assert f"'{__name__}.wrapped'" in warning.hint
+    assert repr(MIDDLEWARE) in warning.hint
+
+
+def test_the_middleware_may_have_another_name(settings: Settings) -> None:
+    others = [name for name in settings.MIDDLEWARE if name != MIDDLEWARE]
+    settings.MIDDLEWARE = [*others, f"{__name__}.SSEComponentsMiddleware"]
+    assert found() == []
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, others[1]]
+    assert [one.id for one in found()] == ["sse_components.E007"]
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -78,6 +105,93 @@ def test_what_may_stand_below_the_middleware_passes(settings: Settings) -> None:
     others = ["app.middleware.DecompressMiddleware", "app.gzip.OtherMiddleware"]
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, *others]
     assert found() == []
+
+
+# Users
+
+
+USERLESS = {
+    "__init__.py": "",
+    "settings.py": """
+import os
+ALLOWED_HOSTS = ["*"]
+ASGI_APPLICATION = "little.asgi.application"
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+INSTALLED_APPS = ["sse_components", "little", *os.environ["APPS"].split()]
+MIDDLEWARE = ["sse_components.middleware.SSEComponentsMiddleware"]
+ROOT_URLCONF = "little.urls"
+SECRET_KEY = "for a test"
+SSE_COMPONENTS = {"AUTHORIZE": "little.components.authorize"}
+TEMPLATES = [{
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+}]
+""",
+    "urls.py": """
+from django.http import HttpResponse
+from django.template import engines
+from django.urls import include, path
+
+def home(request):
+    template = '{% load sse_components %}{% component "little.Little" %}'
+    return HttpResponse(engines["django"].from_string(template).render({}, request))
+
+urlpatterns = [path("", home), path("", include("sse_components.urls"))]
+""",
+    "components.py": """
+from sse_components import ReactiveComponent
+
+def authorize(user, group, rendered):
+    return user is None
+
+class Little(ReactiveComponent):
+    template = "<p>little</p>"
+
+    def get_subscription(self):
+        return self.request.GET.get("group")
+""",
+    "visit.py": """
+import django
+django.setup()
+from django.apps import apps
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+print(run_checks(), Client().get("/?group=news.updates").content.decode())
+if apps.is_installed("django.contrib.sessions"):
+    from django.contrib.sessions.models import Session
+
+    call_command("migrate", verbosity=0)
+    Session.objects.create(session_key="a", expire_date=timezone.now()).delete()
+""",
+}
+
+
+@pytest.mark.parametrize("apps", ["", "django.contrib.sessions"])
+def test_a_project_without_users_has_pages_and_nothing_to_be_told(
+    tmp_path: Path, apps: str
+) -> None:
+    (tmp_path / "little").mkdir()
+    for name, source in USERLESS.items():
+        (tmp_path / "little" / name).write_text(source)
+    own = {
+        "APPS": apps,
+        "DJANGO_SETTINGS_MODULE": "little.settings",
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "little.visit"],
+        cwd=tmp_path,
+        env=os.environ | own,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("[] <p ")
+    assert 'data-sse-groups="[&quot;news.updates&quot;]"' in done.stdout
 
 
 # Templates

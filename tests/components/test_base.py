@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from sse_components import ReactiveComponent
-from sse_components.components.base import Client
+from sse_components import ReactiveComponent, public
+from sse_components.components.base import Client, values_of
 from sse_components.components.methods import Marks
-from tests.components.pages import request_for
+from tests.components.pages import component, request_for
 from tests.servers import ROOT
 
 REFERENCE = (ROOT / "docs" / "components.md").read_text()
@@ -31,6 +31,37 @@ def names_of(owner: object) -> list[str]:
 def test_the_reference_names_all_that_a_component_can_do(name: str) -> None:
     internal = {"public_methods", "public_properties", "actions", "removes"}
     assert name in internal or name in REFERENCE
+
+
+class Called(ReactiveComponent):
+    template = "<p>{{ component.save }}</p>"
+    calls = 0
+
+    @public
+    def save(self) -> None:
+        Called.calls += 1
+
+
+def test_a_template_calls_no_public_method() -> None:
+    assert component("tests.Called")
+    assert Called.calls == 0
+
+
+def test_the_public_properties_are_told_as_they_are_now_which_counts_as_reading() -> (
+    None
+):
+    propped = Propped(request_for(), "/")
+    propped.title = "set"
+    assert values_of(propped) == {"title": "set"}
+    assert not propped.watch.ever
+    assert propped.props == {"title": "set"}
+    assert propped.watch.ever == {"title"}
+    assert not propped.watch.reads
+
+
+class Propped(ReactiveComponent):
+    title = public("")
+    template = "<p></p>"
 
 
 def test_what_is_wanted_in_the_page_is_done_in_its_order() -> None:

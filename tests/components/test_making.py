@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import pytest
+from django.contrib.auth import login, logout
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.test import Client
@@ -262,6 +263,97 @@ def test_what_was_kept_for_nobody_stays_after_the_login(client: Client) -> None:
     nobodys = state_of(call(client, WIZARD, "go_on"))
     client.force_login(User.objects.create_user("anna"))
     assert call(client, WIZARD, state=nobodys).html.endswith(">2|20||seen</p>")
+
+
+class Enters(ReactiveComponent):
+    """Its visitor logs in and out in its methods."""
+
+    secret = ""
+    typed = public("")
+    template = "<p>{{ secret }}|{{ request.user }}|{{ typed }}</p>"
+
+    @public
+    def enter(self, name: str) -> None:
+        self.secret = f"for {name}"
+        _enter(self.request, name)
+
+    @public
+    def leave(self) -> None:
+        self.secret = "left"
+        logout(self.request)
+
+    @public(update=False)
+    def enter_quietly(self, name: str) -> None:
+        self.enter(name)
+        self.typed = "by the method"
+        self.client.dispatch("entered")
+
+    @public(update=False)
+    def leave_quietly(self) -> None:
+        self.leave()
+
+    @public
+    def nothing(self) -> None: ...
+
+
+def _enter(request: HttpRequest, name: str) -> None:
+    user = User.objects.get(username=name)
+    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+
+
+def entered(answer: Answer) -> State:
+    text = answer.json.get("state") or root(answer.html)["data-sse-state"]
+    return read(text, "tests.Enters")
+
+
+@pytest.fixture
+def users(db: None) -> tuple[User, User]:
+    return User.objects.create_user("anna"), User.objects.create_user("bob")
+
+
+# A20
+# A82
+@pytest.mark.parametrize("method", ["enter", "enter_quietly"])
+def test_what_is_kept_in_a_login_is_for_who_has_logged_in(
+    client: Client, users: tuple[User, User], method: str
+) -> None:
+    anna, bob = users
+    answer = call(client, "tests.Enters", method, args=["anna"])
+    state = entered(answer)
+    assert (state.user, state.attributes) == (str(anna.pk), {"secret": "for anna"})
+    client.force_login(bob)
+    answer = call(client, "tests.Enters", state=state.signed())
+    assert answer.html.endswith(">|bob|</p>")
+
+
+# A20
+# A82
+@pytest.mark.parametrize("quietly", ["", "_quietly"])
+@pytest.mark.parametrize(
+    ("method", "args", "name"),
+    [("leave", [], "AnonymousUser"), ("enter", ["bob"], "bob")],
+)
+def test_nothing_is_kept_for_who_comes_next(
+    client: Client,
+    users: tuple[User, User],
+    quietly: str,
+    method: str,
+    args: list[str],
+    name: str,
+) -> None:
+    answer = call(client, "tests.Enters", "enter", args=["anna"])
+    text = entered(answer).signed()
+    answer = call(client, "tests.Enters", method + quietly, state=text, args=args)
+    state = entered(answer)
+    assert state.attributes == {}
+    assert state.user == (str(users[1].pk) if name == "bob" else None)
+    if not quietly:
+        assert answer.html.endswith(f">|{name}|</p>")
+    elif name == "bob":
+        assert answer.json["props"] == {"typed": "by the method"}
+        assert answer.json["client"] == [["dispatch", "entered", None]]
+    again = call(client, "tests.Enters", "nothing", state=state.signed())
+    assert again.status == 200
 
 
 def test_each_of_several_keeps_its_own(client: Client) -> None:

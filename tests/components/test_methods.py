@@ -1,9 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from sse_components import ReactiveComponent, public
 from sse_components.components.methods import (
@@ -122,8 +125,19 @@ def test_a_name_that_no_property_can_have_is_refused(name: str) -> None:
         public.watch(name)
 
 
+class Decorated:
+    """A method that is no function, and has no name."""
+
+    def __call__(self, component: object) -> None: ...
+    def __get__(self, instance: object, owner: type) -> object:
+        return partial(self, instance)
+
+
 def test_only_a_method_can_be_marked() -> None:
-    values: list[Any] = ["", 5, None, int]
+    values: list[Any] = [
+        "", 5, None, int, datetime.now, partial(one), staticmethod(one),
+        classmethod(one), Decorated(),
+    ]  # fmt: skip
     for value in values:
         with pytest.raises(TypeError, match="What is marked as public is a method"):
             public.listen("a")(value)
@@ -142,6 +156,37 @@ def test_a_coroutine_is_no_public_method() -> None:
 
     with pytest.raises(TypeError, match=r"save is a coroutine.*Dispatcher\.sync"):
         public(save)
+
+
+def test_a_generator_is_no_public_method() -> None:
+    def each(self: object) -> Iterator[int]:
+        yield 1
+
+    async def each_later(self: object) -> AsyncIterator[int]:
+        yield 1
+
+    for method in (each, each_later):
+        with pytest.raises(TypeError, match=r"each\w* is a generator"):
+            public(method)
+
+
+def test_what_has_no_self_is_no_public_method_and_stays_as_it_is() -> None:
+    def named(*, value: object = None) -> None: ...
+    def any_name(**values: object) -> None: ...
+
+    for function in (timezone.now, named, any_name):
+        with pytest.raises(TypeError, match="has no self"):
+            public(function)
+        assert method_of(function) is None
+
+
+def test_a_page_gives_no_argument_by_name() -> None:
+    def move(self: object, *, x: int, y: int, by: int = 1) -> None: ...
+    def stay(self: object, *, x: int = 1, **others: object) -> None: ...
+
+    with pytest.raises(TypeError, match="move needs x, y by name"):
+        public(move)
+    assert method_of(public(stay))
 
 
 def test_what_listens_takes_what_the_event_says() -> None:

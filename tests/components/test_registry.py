@@ -21,6 +21,9 @@ class Abstract(ReactiveComponent):
     """Has no template: it is a base for others."""
 
 
+NAMES = ["Registered", "Bare", "Bare"]
+
+
 @pytest.fixture
 def _registry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_classes", list(registry._classes))
@@ -110,9 +113,19 @@ def test_no_name_is_taken_twice_in_the_project_and_its_tests() -> None:
 
 @pytest.mark.usefixtures("_registry_of_its_own")
 def test_a_name_that_is_taken_twice_is_told_and_the_later_class_has_it() -> None:
-    again = type("Registered", (ReactiveComponent,), {"__module__": __name__})
+    again = type("Registered", (Registered,), {"__module__": __name__})
     assert registry.duplicates() == ["tests.Registered"]
     assert registry.find("tests.Registered") is again
+
+
+@pytest.mark.usefixtures("_registry_of_its_own")
+def test_a_base_takes_no_name() -> None:
+    bases = [
+        type(name, (ReactiveComponent,), {"__module__": __name__}) for name in NAMES
+    ]
+    assert registry.duplicates() == []
+    assert registry.find("tests.Registered") is Registered
+    assert registry.find("tests.Bare") is bases[-1]
 
 
 def test_the_class_of_all_components_is_none_itself() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -223,6 +224,82 @@ def test_a_template_sees_the_component_over_the_context_and_nothing_of_its_page(
     html = page('{% component "tests.Names" %}', request_for("/a"), outside="outside")
     text = html.partition(">")[2]
     assert text == "of the component|loaded|of the component|/a||64</p>"
+
+
+class Seen(ReactiveComponent):
+    """What its class has is seen by name as what is set on it is."""
+
+    step = 1
+    LIMIT = 7
+    _hidden = "hidden"
+    title = public("")
+    saved = 0
+    template = (
+        "<p>{{ step }}|{{ LIMIT }}|{{ total }}|{{ rows }}|{{ hello }}|{{ kind }}|"
+        "{{ save }}|{{ component.save }}|{{ clear }}|{{ component.clear }}|"
+        "{{ load }}|{{ public_methods }}|{{ mro }}|{{ missing }}|{{ saved }}</p>"
+    )
+
+    @property
+    def total(self) -> int:
+        return self.step + 8
+
+    @cached_property
+    def rows(self) -> str:
+        return "rows"
+
+    def hello(self) -> str:
+        return "hello"
+
+    @classmethod
+    def kind(cls) -> str:
+        return cls.__name__
+
+    @public
+    def save(self) -> str:
+        self.saved += 1
+        return "saved"
+
+    @public(update=False)
+    def clear(self) -> str:
+        return "cleared"
+
+
+class SeenToo(Seen):
+    LIMIT = 8
+
+
+@pytest.mark.parametrize(("name", "limit"), [("Seen", 7), ("SeenToo", 8)])
+def test_a_template_sees_what_the_class_has_and_calls_no_public_method(
+    name: str, limit: int
+) -> None:
+    text = page(f'{{% component "tests.{name}" %}}').partition(">")[2]
+    assert text == f"1|{limit}|9|rows|hello|{name}|||||||||0</p>"
+
+
+class Looks(ReactiveComponent):
+    _hidden = "hidden"
+    shown = "shown"
+    template = "<p>{{ component.look|join:',' }}</p>"
+
+    def look(self) -> list[str]:
+        names = rendering.enclosing.get()
+        assert names is not None
+        return [name for name in ("_hidden", "shown", "__doc__") if name in names]
+
+
+def test_what_begins_with_an_underscore_is_no_name_of_a_template() -> None:
+    assert page('{% component "tests.Looks" %}').endswith(">shown</p>")
+    assert rendering.enclosing.get() is None
+
+
+class Hides(ReactiveComponent):
+    csrf_token = "of the class"
+    template = "<p>{{ csrf_token }}</p>"
+
+
+def test_what_the_class_has_is_seen_over_the_context() -> None:
+    assert page('{% component "tests.Hides" %}').endswith(">of the class</p>")
 
 
 # What the page is told of its methods

@@ -3,18 +3,30 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest
 from django.test import Client
 from pytest_django import Settings
 
+from project.demo.models import BreakingNews
 from sse_components import ReactiveComponent, public, runtime
 from sse_components.components.page import page_of
+from sse_components.components.state import read
 from sse_components.errors import InvalidGroup
 from sse_components.events import hashed
-from tests.components.pages import call, component, page, request_for, root, roots
+from tests.components.pages import (
+    Answer,
+    call,
+    component,
+    page,
+    request_for,
+    root,
+    roots,
+)
 
 HOSTILE = '"><script>alert(1)</script>'
 
@@ -280,7 +292,7 @@ def _authorize(user: object, group: str, rendered: bool) -> bool:
 
 # A56
 @pytest.mark.parametrize(
-    "body", [{"args": ["secret"]}, {"props": {"owner": "8"}, "args": ["7"]}]
+    "body", [{"args": ["secret"]}, {"props": {"owner": "8"}, "args": ["9"]}]
 )
 def test_a_pattern_made_of_a_pages_value_is_asked_for_by_name(
     client: Client, settings: Settings, body: dict[str, Any]
@@ -288,7 +300,510 @@ def test_a_pattern_made_of_a_pages_value_is_asked_for_by_name(
     settings.SSE_COMPONENTS = {"AUTHORIZE": _authorize}
     answer = call(client, "tests.ListsByOwner", "choose", **body)
     groups = runtime.grants().read(answer.json["grant"]).groups
-    assert groups == ("demo.todo", "demo.todo.0", "demo.todo.1")
+    assert groups == ("demo.todo", "demo.todo.*")
+
+
+# Whose choice a group is
+
+
+class Room(ReactiveComponent):
+    room = public("lobby")
+    chosen = "lobby"
+    _hidden = "lobby"
+    template = "<p>{{ room }}</p>"
+
+    def get_subscription(self) -> str | list[str]:
+        return f"chat.{self.room}"
+
+    @public
+    def nothing(self) -> None: ...
+
+    @public
+    def choose(self, room: str) -> None:
+        self.chosen = self._hidden = room
+
+    @public.watch("room")
+    def copy(self) -> None:
+        self.chosen = self.props["room"]
+
+    @public
+    def copy_again(self) -> None:
+        self.copied = self.chosen
+
+    @public
+    def go_on(self) -> None:
+        self.chosen = "next"
+
+
+class RoomOfProps(Room):
+    def get_subscription(self) -> str:
+        return f"chat.{self.props['room']}"
+
+
+class RoomLoaded(Room):
+    def load(self) -> None:
+        self.group = f"chat.{self.room}"
+
+    def get_subscription(self) -> str:
+        return self.group
+
+
+class RoomReplaced(Room):
+    def load(self) -> None:
+        self.room = self.room.strip()
+
+
+class RoomRemembered(Room):
+    template = "<p>{{ component.group }}</p>"
+
+    @cached_property
+    def group(self) -> str:
+        return f"chat.{self.room}"
+
+    def get_subscription(self) -> str:
+        return self.group
+
+
+class RoomChosen(Room):
+    def get_subscription(self) -> str:
+        return f"chat.{getattr(self, 'copied', self.chosen)}"
+
+
+class RoomHidden(Room):
+    def get_subscription(self) -> str:
+        return f"chat.{self._hidden}"
+
+
+class RoomAdded(Room):
+    rooms: list[str] = public([])
+
+    def get_subscription(self) -> list[str]:
+        return [f"chat.{room}" for room in self.rooms]
+
+    @public
+    def add(self, room: str) -> None:
+        self.rooms.append(room)
+
+
+class RoomOfOwner(Room):
+    def load(self) -> None:
+        self.room = "lobby"
+
+
+class RoomSet(Room):
+    def load(self) -> None:
+        self.subscription = f"chat.{self.room}"
+
+    def get_subscription(self) -> Any:
+        return super(Room, self).get_subscription()
+
+
+class RoomSetPlainly(ReactiveComponent):
+    room = public("lobby")
+    template = "<p></p>"
+
+    def load(self) -> None:
+        self.subscription = f"chat.{self.room}"
+
+
+class Given(ReactiveComponent):
+    """Is given its room by what it stands in."""
+
+    template = "<b></b>"
+
+    def load(self, room: str, *more: object, by: str = "lobby") -> None:
+        self.room = room if by == "lobby" else by
+
+    def get_subscription(self) -> str | list[str]:
+        return f"chat.{self.room}"
+
+    @public
+    def keep(self) -> None:
+        self.kept = self.room
+
+
+class GivesOn(ReactiveComponent):
+    template = '{% load sse_components %}<div>{% component "tests.Given" room %}</div>'
+
+    def load(self, room: str) -> None:
+        self.room = room
+
+
+class GivesIn(GivesOn):
+    template = (
+        "{% load sse_components %}<div>{% with r=told.room %}"
+        '{% component "tests.Given" r %}{% endwith %}</div>'
+    )
+
+    def load(self, room: str) -> None:
+        self.told = {"room": room}
+
+
+class GivesChosen(Room):
+    template = (
+        "{% load sse_components %}<div>{% with r=chosen %}"
+        '{% component "tests.Given" r %}{% endwith %}</div>'
+    )
+    subscription = "chat.parent"
+
+    def get_subscription(self) -> str:
+        return "chat.parent"
+
+
+class GivesLoud(GivesChosen):
+    def load(self) -> None:
+        self.chosen = self.room.upper()
+
+
+class Gives(RoomLoaded):
+    """A parent that isn't asked what it gives."""
+
+    rooms: list[str] = public([])
+    subscription = "chat.parent"
+
+    def load(self) -> None:
+        super().load()
+        self.all = ["a", "b", "secret"] if self.room == "secret" else ["a"]
+
+    def get_subscription(self) -> str:
+        return "chat.parent"
+
+
+SECRET: dict[str, Any] = {"props": {"room": "secret"}}
+ADDED: dict[str, Any] = {"args": ["secret"]}
+
+
+@pytest.fixture
+def asks(settings: Settings) -> None:
+    settings.SSE_COMPONENTS = {"AUTHORIZE": lambda user, group, rendered: True}
+
+
+def _with_file(settings: Settings, name: str, template: str) -> None:
+    """Have a template file beside those of the project."""
+    loaders = [
+        (
+            "django.template.loaders.locmem.Loader",
+            {name: "{% load sse_components %}" + template},
+        ),
+        "django.template.loaders.app_directories.Loader",
+    ]
+    (engine,) = settings.TEMPLATES
+    options = {**engine.get("OPTIONS", {}), "loaders": loaders}
+    settings.TEMPLATES = [{**engine, "APP_DIRS": False, "OPTIONS": options}]
+
+
+def asked(answer: Answer) -> set[str]:
+    return set(runtime.grants().read(answer.json["grant"]).asked)
+
+
+# A56
+@pytest.mark.usefixtures("asks")
+@pytest.mark.parametrize(
+    ("name", "method", "body"),
+    [
+        ("Room", "_refresh", SECRET),
+        ("Room", "nothing", SECRET),
+        ("RoomOfProps", "_refresh", SECRET),
+        ("RoomOfProps", "nothing", SECRET),
+        ("RoomLoaded", "_refresh", SECRET),
+        ("RoomLoaded", "_refresh", SECRET | {"pushed": ["room"]}),
+        ("RoomLoaded", "nothing", SECRET),
+        ("RoomReplaced", "_refresh", SECRET),
+        ("RoomRemembered", "_refresh", SECRET),
+        ("RoomRemembered", "nothing", SECRET),
+        ("RoomChosen", "choose", ADDED),
+        ("RoomChosen", "copy", SECRET),
+        ("RoomHidden", "choose", ADDED),
+        ("RoomAdded", "add", ADDED),
+        ("RoomAdded", "_refresh", {"props": {"rooms": ["secret"]}}),
+        ("RoomOfOwner", "_refresh", SECRET | {"pushed": ["room"]}),
+        ("RoomSet", "_refresh", SECRET),
+        ("RoomSetPlainly", "_refresh", SECRET),
+    ],
+)
+def test_a_group_that_the_browser_has_chosen_is_asked_for_however_it_came_about(
+    client: Client, name: str, method: str, body: dict[str, Any]
+) -> None:
+    assert asked(call(client, f"tests.{name}", method, **body)) == {"chat.secret"}
+
+
+# A56
+@pytest.mark.usefixtures("asks")
+def test_what_the_browser_has_chosen_stays_its_choice_while_it_is_kept(
+    client: Client,
+) -> None:
+    answer = call(client, "tests.RoomChosen", "choose", args=["secret"])
+    for method in ("_refresh", "nothing", "copy_again", "_refresh"):
+        state = root(answer.html)["data-sse-state"]
+        answer = call(client, "tests.RoomChosen", method, state=state)
+        assert asked(answer) == {"chat.secret"}
+
+
+@pytest.mark.usefixtures("asks")
+@pytest.mark.parametrize(
+    ("name", "method", "body"),
+    [
+        ("Room", "_refresh", {"props": {"room": "lobby"}}),
+        ("RoomLoaded", "nothing", {"props": {"room": "lobby"}}),
+        ("RoomOfOwner", "nothing", SECRET),
+        ("RoomChosen", "nothing", SECRET),
+        ("RoomChosen", "go_on", {}),
+        ("RoomChosen", "go_on", SECRET),
+        ("Gives", "_refresh", SECRET),
+    ],
+)
+def test_a_group_that_the_server_would_choose_itself_is_rendered(
+    client: Client, name: str, method: str, body: dict[str, Any]
+) -> None:
+    assert asked(call(client, f"tests.{name}", method, **body)) == set()
+
+
+class RowOf(ReactiveComponent):
+    """Its title is the visitor's, its group the row's."""
+
+    title = public("")
+    loads = 0
+    template = "<p>{{ title }}</p>"
+
+    def load(self, row: BreakingNews) -> None:
+        RowOf.loads += 1
+        self.row, self.title = row, row.title
+
+    def get_subscription(self) -> str:
+        return f"news.{self.row.pk}"
+
+    @public.watch("title")
+    def rename(self, title: str) -> None:
+        self.row.title = title
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("asks")
+@pytest.mark.parametrize("method", ["_refresh", "rename"])
+def test_the_group_of_a_row_is_rendered_whatever_is_typed_into_it(
+    client: Client, method: str
+) -> None:
+    row = BreakingNews.objects.create(title="a")
+    state = root(page('{% component "tests.RowOf" row %}', row=row))["data-sse-state"]
+    body: dict[str, Any] = {"args": ["b"]} if method == "rename" else {}
+    body["props"] = {"title": "b"}
+    answer = call(client, "tests.RowOf", method, state=state, **body)
+    assert runtime.grants().read(answer.json["grant"]).groups == (f"news.{row.pk}",)
+    assert asked(answer) == set()
+
+
+class LoadsOnce(ReactiveComponent):
+    text = public("")
+    loads: list[str] = []
+    template = "<p x-text='text'></p>"
+
+    def load(self) -> None:
+        self.loads.append("")
+
+    def get_subscription(self) -> str | Sequence[str] | None:
+        return "news.once"
+
+
+class LoadsByText(LoadsOnce):
+    def load(self) -> None:
+        self.loads.append(self.text)
+
+
+class LoadsPlainly(LoadsByText):
+    subscription = "news.once"
+    covers = "news.once.*"
+    get_subscription = ReactiveComponent.get_subscription
+
+
+@pytest.mark.parametrize(
+    ("name", "loads"),
+    [("LoadsOnce", [""]), ("LoadsPlainly", ["b"]), ("LoadsByText", ["b", ""])],
+)
+def test_only_what_reads_a_value_of_the_browsers_and_computes_its_groups_loads_twice(
+    client: Client, monkeypatch: pytest.MonkeyPatch, name: str, loads: list[str]
+) -> None:
+    state = component(f"tests.{name}")["data-sse-state"]
+    monkeypatch.setattr(LoadsOnce, "loads", [])
+    call(client, f"tests.{name}", state=state, props={"text": "b"})
+    assert LoadsOnce.loads == loads
+
+
+class LoadsMore(LoadsByText):
+    """What it keeps, it changes when it loads."""
+
+    def __init__(self, request: HttpRequest, page: str) -> None:
+        super().__init__(request, page)
+        self.texts: list[str] = []
+
+    def load(self) -> None:
+        self.texts.append(self.text)
+
+
+def test_what_is_kept_is_not_changed_by_loading_twice(client: Client) -> None:
+    state = component("tests.LoadsMore")["data-sse-state"]
+    answer = call(client, "tests.LoadsMore", state=state, props={"text": "b"})
+    found = read(root(answer.html)["data-sse-state"], "tests.LoadsMore")
+    assert found.attributes == {"texts": ["", "b"]}
+
+
+class LoadsFor(ReactiveComponent):
+    """Can't be loaded without what its page has."""
+
+    number = public("7")
+    template = "<p></p>"
+
+    def load(self) -> None:
+        if self.request.method == "POST" and self.number == "7":
+            raise ValueError
+        self.room = f"chat.{self.number}"
+
+    def get_subscription(self) -> str:
+        return self.room
+
+
+# A56
+@pytest.mark.usefixtures("asks")
+def test_what_cannot_be_loaded_without_the_browser_has_chosen_nothing(
+    client: Client,
+) -> None:
+    answer = call(client, "tests.LoadsFor", props={"number": "8"})
+    assert asked(answer) == {"chat.8"}
+
+
+# Arguments
+
+
+GIVEN = "{% load sse_components %}<div>{{ room }}"
+
+
+# A56
+@pytest.mark.usefixtures("asks")
+@pytest.mark.parametrize(
+    "template",
+    [
+        '{% component "tests.Given" room %}',
+        '{% component "tests.Given" room=room %}',
+        '{% component "tests.Given" "x" by=room %}',
+        '{% component "tests.Given" component.room %}',
+        '{% component "tests.Given" component.props.room %}',
+        '{% component "tests.Given" ""|add:room %}',
+        '{% component "tests.Given" "x" subscribe=group %}',
+        '{% component "tests.Given" "x" subscribe="chat."|add:room %}',
+        '{% component "tests.GivesOn" room %}',
+        '{% component "tests.Given" room as one %}{{ one }}',
+        '{% with r=room %}{% component "tests.Given" r %}{% endwith %}',
+        '{% with r=room %}{% component "tests.Given" ""|add:r %}{% endwith %}',
+        '{% with g=group %}{% component "tests.Given" "x" subscribe=g %}{% endwith %}',
+        '{% with g="chat."|add:room %}{% component "tests.Given" "x" subscribe=g %}'
+        "{% endwith %}",
+        '{% with r=room %}{% component "tests.Given" "x" by=r %}{% endwith %}',
+        '{% component "tests.GivesIn" room %}',
+        '{% component "tests.GivesIn" room=room %}',
+        '{% firstof room as r %}{% component "tests.Given" r %}',
+        '{% for r in rooms %}{% component "tests.Given" r key=r %}{% endfor %}',
+        '{% include "given.html" with room=room only %}',
+        '{% with x=room %}{% include "given.html" with room=x %}{% endwith %}',
+    ],
+)
+def test_an_argument_that_the_browser_has_chosen_chooses_no_group(
+    client: Client, monkeypatch: pytest.MonkeyPatch, settings: Settings, template: str
+) -> None:
+    _with_file(settings, "given.html", '{% component "tests.Given" room %}')
+    monkeypatch.setattr(Gives, "template", f"{GIVEN}{template}</div>")
+    props = {"room": "secret", "rooms": ["secret"]}
+    answer = call(client, "tests.Gives", props=props)
+    assert "chat.secret" in answer.html
+    assert asked(answer) == {"chat.secret"}
+    alone = roots(answer.html)[-1]
+    name, state = alone["data-sse-component"], alone["data-sse-state"]
+    again = call(client, name, state=state)
+    assert asked(again) == {"chat.secret"}
+
+
+# A56
+@pytest.mark.usefixtures("asks")
+@pytest.mark.parametrize(
+    ("name", "method", "body", "group"),
+    [
+        ("GivesChosen", "choose", ADDED, "chat.secret"),
+        ("GivesLoud", "_refresh", SECRET, "chat.SECRET"),
+        ("GivesLoud", "nothing", SECRET, "chat.SECRET"),
+    ],
+)
+def test_a_text_made_of_the_browsers_chooses_no_group_either(
+    client: Client, name: str, method: str, body: dict[str, Any], group: str
+) -> None:
+    assert asked(call(client, f"tests.{name}", method, **body)) == {group}
+
+
+# A56
+@pytest.mark.usefixtures("asks")
+def test_what_is_kept_of_an_argument_is_the_browsers_too(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = GIVEN + '{% component "tests.Keeps" room %}</div>'
+    monkeypatch.setattr(Gives, "template", template)
+    answer = call(client, "tests.Gives", **SECRET)
+    for method in ("keep", "_refresh"):
+        state = roots(answer.html)[-1]["data-sse-state"]
+        answer = call(client, "tests.Keeps", method, state=state)
+        assert asked(answer) == {"chat.secret"}
+
+
+class Keeps(Given):
+    kept = "lobby"
+
+    def get_subscription(self) -> list[str]:
+        return [f"chat.{self.kept}", f"chat.{self.room}"]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("asks")
+@pytest.mark.parametrize(
+    "template",
+    [
+        '{% component "tests.Given" "secret" %}',
+        '{% for r in all %}{% component "tests.Given" r key=r %}{% endfor %}',
+        '{% component "tests.Subscribing" "x" subscribe="chat.secret" %}',
+        '{% component "tests.Given" "x" room %}',
+        '{% component "tests.Listed" room %}',
+        '{% component "tests.RowOf" rows.0 %}',
+        '{% with r=rows.0 %}{% component "tests.RowOf" r %}{% endwith %}',
+        '{% for r in rows %}{% component "tests.RowOf" r %}{% endfor %}',
+        '{% for r in rows %}{% component "tests.Given" r.pk key=r.pk %}{% endfor %}',
+    ],
+)
+def test_an_argument_that_the_server_has_chosen_does(
+    client: Client, monkeypatch: pytest.MonkeyPatch, template: str
+) -> None:
+    BreakingNews.objects.create(pk=1, title="lobby")
+    BreakingNews.objects.create(pk=2, title="secret")
+    rows = property(lambda self: BreakingNews.objects.filter(title=self.room))
+    monkeypatch.setattr(Gives, "rows", rows, raising=False)
+    monkeypatch.setattr(Gives, "template", f"{GIVEN}{template}</div>")
+    answer = call(client, "tests.Gives", **SECRET)
+    assert len(roots(answer.html)) > 1
+    assert asked(answer) == set()
+
+
+class Listed(ReactiveComponent):
+    subscription = "chat.list"
+    covers = "chat.list.*"
+    template = "<b></b>"
+
+    def load(self, query: str) -> None: ...
+
+
+# A56
+@pytest.mark.usefixtures("asks")
+def test_what_is_rendered_again_by_the_servers_choice_is_rendered(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = GIVEN + '{% component "tests.Given" room %}</div>'
+    monkeypatch.setattr(Gives, "template", template)
+    answer = call(client, "tests.Gives", **SECRET)
+    state = roots(answer.html)[0]["data-sse-state"]
+    assert asked(call(client, "tests.Gives", state=state)) == set()
 
 
 def test_a_pattern_that_authorize_refuses_is_not_granted(settings: Settings) -> None:

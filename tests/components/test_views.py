@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.core import signing
 from django.core.cache import cache
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
 from django.http import Http404
 from django.test import Client
@@ -382,8 +382,9 @@ def test_a_group_made_of_a_pages_value_is_granted_if_authorize_says_so(
     ("method", "body", "asked"),
     [
         ("_refresh", {}, ()),
-        ("_refresh", {"props": {"category": "sport"}}, ("news.own", "room.sport")),
-        ("choose", {"args": ["open"]}, ("news.own", "room.open")),
+        ("_refresh", {"props": {"category": "sport"}}, ()),
+        ("_refresh", {"props": {"category": "open"}}, ("room.open",)),
+        ("choose", {"args": ["open"]}, ("room.open",)),
     ],
 )
 def test_the_grant_tells_what_a_pages_value_has_asked_for(
@@ -423,6 +424,46 @@ def test_the_grant_of_an_answer_is_for_the_children_too(client: Client) -> None:
         "tests.Parent", "tests.Child:1", "tests.Child:2"
     ]  # fmt: skip
     assert granted(answer) == ("news.child.1", "news.child.2", "news.parent")
+
+
+class Search(ReactiveComponent):
+    """Loads what a property of its page says."""
+
+    text = public("")
+    template = "<p>{{ found|join:',' }}</p>"
+
+    def load(self) -> None:
+        self.found = [one for one in ("ab", "bc", "cd") if self.text in one]
+
+    @public
+    def nothing(self) -> None: ...
+
+    @public
+    def widen(self) -> None:
+        self.text = ""
+
+    @public(update=False)
+    def seen(self) -> list[str]:
+        return self.found
+
+
+@pytest.mark.parametrize("pushed", [[], ["text"]])
+@pytest.mark.parametrize("method", ["_refresh", "nothing"])
+def test_load_sees_the_properties_of_its_page(
+    client: Client, method: str, pushed: list[str]
+) -> None:
+    answer = call(client, "tests.Search", method, props={"text": "b"}, pushed=pushed)
+    assert answer.html.endswith(">ab,bc</p>")
+
+
+def test_a_method_sees_what_was_loaded_for_its_page(client: Client) -> None:
+    answer = call(client, "tests.Search", "seen", props={"text": "b"})
+    assert answer.json["result"] == ["ab", "bc"]
+
+
+def test_after_a_method_load_sees_what_that_has_set(client: Client) -> None:
+    answer = call(client, "tests.Search", "widen", props={"text": "b"})
+    assert answer.html.endswith(">ab,bc,cd</p>")
 
 
 # Methods
@@ -626,12 +667,16 @@ async def test_a_sender_that_is_given_wins(hub: Hub) -> None:
 
 
 def test_a_request_is_run_once(client: Client) -> None:
-    headers = {"X-SSE-Tab": "tab1", "X-SSE-Request": "7"}
-    assert call(client, COUNTER, "write", headers=headers).status == 200
-    again = call(client, COUNTER, "write", headers=headers)
+    def write(**others: str) -> Answer:
+        headers = {"X-SSE-Tab": "tab1", "X-SSE-Request": "7"} | others
+        return call(client, COUNTER, "write", state=state, headers=headers)
+
+    state = component(COUNTER)["data-sse-state"]
+    assert write().status == 200
+    again = write()
     assert (again.status, again.code) == (409, "repeated")
-    for other in ({"X-SSE-Request": "8"}, {"X-SSE-Tab": "tab2"}):
-        assert call(client, COUNTER, "write", headers=headers | other).status == 200
+    assert write(**{"X-SSE-Request": "8"}).status == 200
+    assert write(**{"X-SSE-Tab": "tab2"}).status == 200
 
 
 def test_a_refresh_may_be_repeated_and_so_may_what_names_no_request(
@@ -879,6 +924,42 @@ def test_a_call_that_fails_leaves_nothing_of_its_transaction(
 ) -> None:
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     assert failing(client, kind).status in (403, 500)
+    assert not BreakingNews.objects.exists()
+
+
+class Refuses(ReactiveComponent):
+    template = "<p></p>"
+
+    @public
+    def find(self) -> None:
+        BreakingNews.objects.create(title="of a method that wasn't done")
+        raise Http404(SECRET)
+
+    @public
+    def check(self) -> None:
+        BreakingNews.objects.create(title="of a method that wasn't done")
+        raise ValidationError(["Too short.", "No."])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("method", "status", "code", "detail"),
+    [
+        ("find", 404, "not_found", "What it asks for is not there."),
+        ("check", 422, "invalid", "Too short. No."),
+    ],
+)
+def test_what_a_method_refuses_in_djangos_words_is_refused(
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    status: int,
+    code: str,
+    detail: str,
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    answer = call(client, "tests.Refuses", method)
+    assert (answer.status, answer.code, answer.json["detail"]) == (status, code, detail)
     assert not BreakingNews.objects.exists()
 
 
