@@ -133,7 +133,7 @@ class ReactiveComponent:
     @property
     def props(self) -> dict[str, Any]:
         """The public properties as they are now; a template doesn't follow these."""
-        self.watch.ever.update(self.public_properties())
+        self.watch.ever |= self.watch.given
         return values_of(self)
 
     if not TYPE_CHECKING:  # who checks types would take any name for an attribute
@@ -142,6 +142,7 @@ class ReactiveComponent:
             super().__setattr__(name, value)
             if name != "watch":
                 self.watch.writes.add(name)
+                self.watch.given.discard(name)
 
 
 def values_of(component: ReactiveComponent) -> dict[str, Any]:

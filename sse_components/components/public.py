@@ -29,12 +29,15 @@ class Watch:
     """What has been set outside of `load`."""
     loaded: Set[str] = frozenset()
     """What `load` has set the last time."""
+    given: set[str] = field(default_factory=set)
+    """The public properties whose values are the page's now."""
     ever: set[str] = field(default_factory=set)
-    """The public properties that were read since the component was made."""
+    """Those that were read while they were, since the component was made."""
 
     def fresh(self) -> Watch:
         """Return one for the same component that has noted nothing yet."""
-        return Watch(kept=set(self.kept), loaded=self.loaded, ever=self.ever)
+        kept = set(self.kept)
+        return Watch(kept=kept, loaded=self.loaded, given=self.given, ever=self.ever)
 
 
 class HasWatch(Protocol):
@@ -62,7 +65,8 @@ class PublicProperty:
         if instance is None:
             return self
         instance.watch.reads.add(self.name)
-        instance.watch.ever.add(self.name)
+        if self.name in instance.watch.given:
+            instance.watch.ever.add(self.name)
         values = vars(instance)
         if self.name not in values:
             values[self.name] = deepcopy(self.default)  # a list is nobody else's

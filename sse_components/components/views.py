@@ -78,7 +78,7 @@ def _called(request: HttpRequest, name: str, method: str) -> dict[str, Any]:
         component = making.made(found, page, state)
         if method == REFRESH:
             pushed = {name for name in body.get("pushed", []) if isinstance(name, str)}
-            _load(component, state, given, pushed)
+            _load(component, state, given, pushed, given.keys())
             return _answer(page, component, render(page, component, state, given))
         return _ran(page, component, state, given, method, body.get("args", []))
 
@@ -91,7 +91,7 @@ def _ran(
     name: str,
     arguments: list[Any],
 ) -> dict[str, Any]:
-    _load(component, state, given, given.keys())
+    _load(component, state, given, given.keys(), given.keys())
     component.watch = component.watch.fresh()
     result = _result(getattr(component, name), arguments)
     written = component.watch.writes
@@ -106,12 +106,12 @@ def _ran(
         kept = _renewed(component, state, after)
         vars(component).update(values)
         return _answer(page, component, None, result) | kept | told
-    _load(component, after, values, written)
     from_page = {
         name: value
         for name, value in values.items()
         if name in given or name in written
     }
+    _load(component, after, values, written, from_page.keys())
     html = render(page, component, after, from_page)
     return _answer(page, component, html, result) | told
 
@@ -196,12 +196,15 @@ def _load(
     state: State,
     given: Mapping[str, Any],
     over: Set[str],
+    from_page: Set[str],
 ) -> None:
     """Load a component that knows what its page does, and lay that over it.
 
-    What `load` sets wins over what the page had, unless it is named in `over`.
+    What `load` sets wins over what the page had, unless it is named in `over`. Some of
+    the values may be the server's by now; those of `from_page` are the browser's.
     """
     vars(component).update(given)  # nobody has set it
+    component.watch.given.update(from_page)
     try:
         loaded = making.load(component, state)
     except (ObjectDoesNotExist, Http404):
@@ -209,6 +212,7 @@ def _load(
     for name in given:
         if name in over or name not in loaded:
             setattr(component, name, given[name])
+            component.watch.given.update(from_page & {name})
 
 
 def _answer(

@@ -1,6 +1,7 @@
 import { type Action, type Answer, type Call, CallFailed, type SendCall } from "./calls";
+import { Echo, type Verdict } from "./echo";
 import type { Env } from "./env";
-import { isOwn, lastRequest, nextComponent, nextRequest, requestName } from "./identity";
+import { lastRequest, nextComponent, nextRequest, ownRequest, requestName } from "./identity";
 import { Overtaking } from "./overtaking";
 import { type Pace, Pacer } from "./pace";
 import { Properties, type Sent } from "./properties";
@@ -72,15 +73,18 @@ export class Component {
   asked = false;
   /** The component around it whose new HTML is to bring its own. */
   awaited: Component | null = null;
+  /** The request whose answer brought its HTML, by its parent's or by itself. */
+  broughtBy: number;
   #watcher: Watcher;
   #properties: Properties;
   #pacers = new Map<string, Pacer>();
   #refresher: Refresher;
   #overtaking: Overtaking;
+  #echo = new Echo();
   #complained = false;
   /** The position at which its page or its parent had it; a refresh doesn't move it. */
   #placed: string;
-  /** The last request of the page when it got its HTML. */
+  /** The last request of the page when it got what it shows. */
   #since = 0;
   /** The request whose answer brought the state without HTML. */
   #kept = 0;
@@ -95,6 +99,7 @@ export class Component {
     this.#watcher = new Watcher(view, props, (method, args) => this.#launch(method, args));
     this.#properties = new Properties(view, this.#watcher, props);
     this.#placed = view.position;
+    this.broughtBy = view.above?.broughtBy ?? 0;
     this.#refresher = new Refresher(env, () => this.#refreshNow());
     this.#overtaking = new Overtaking(env, (spread) => this.refresh(spread));
   }
@@ -103,9 +108,10 @@ export class Component {
     return this.view.groups.some((name) => covers(name, group));
   }
 
-  /** Whether an event is news for its HTML: no echo, and newer than what it shows. */
-  lacks(frame: EventFrame): boolean {
-    return !isOwn(frame.sender, this.no) && isAfter(frame.id, this.view.position);
+  /** Something is there or gone: fetch, if that is newer than its HTML and no echo. */
+  follow(frame: EventFrame): void {
+    const verdict = this.#judge(frame);
+    if (verdict !== "echo" && isAfter(frame.id, this.view.position)) this.refresh(frame.spread);
   }
 
   /** Whether an event came after it had been put on the page. */
@@ -119,9 +125,11 @@ export class Component {
     const names = this.#properties.among(data);
     const newer = isAfter(frame.id, this.view.position);
     const isRow = typeof frame.payload.model === "string";
-    const own = isOwn(frame.sender, this.no);
-    if (isRow && names.length && this.#overtaking.note(frame.group, own) && newer)
-      this.#overtaking.request(frame.spread);
+    const verdict = this.#judge(frame);
+    const own = verdict !== "news";
+    const close = isRow && this.#overtaking.note(frame.group, own);
+    const overtakes = close && (own || names.length > 0);
+    if ((overtakes || verdict === "doubtful") && newer) this.#overtaking.request(frame.spread);
     if (own || !(newer || this.#properties.shows(names))) return;
     if (isRow) this.#properties.tell(names, data, frame.id);
     else this.#properties.push(names, data);
@@ -155,7 +163,7 @@ export class Component {
   }
 
   notify(frame: EventFrame, name: string, detail: Notification): void {
-    if (isOwn(frame.sender, this.no) || !this.isOlderThan(frame)) return;
+    if (ownRequest(frame.sender, this.no) !== null || !this.isOlderThan(frame)) return;
     this.view.fire(name, detail, false);
     const { listen } = this.view;
     const methods = Object.hasOwn(listen, name) ? (listen[name] ?? []) : [];
@@ -194,13 +202,16 @@ export class Component {
    * the data that it has read, since a process that hears of few groups lags behind.
    */
   isAheadOf(position: string, request: number): boolean {
-    return request <= this.#since && isBefore(position, this.view.position);
+    if (request > this.#since) return false;
+    return isBefore(position, this.view.position) || this.#echo.isPast(position);
   }
 
   /** Take what its parent's new HTML says of it. */
-  absorb(props: Props, position: string): void {
+  absorb(props: Props, position: string, request: number): void {
     this.#since = lastRequest();
     this.awaited = null;
+    this.broughtBy = request;
+    this.#echo.shows(request, position);
     this.#properties.absorb(props, position);
     this.#placed = position;
   }
@@ -258,12 +269,21 @@ export class Component {
     const call: Call = { state: this.view.state, props, pushed: [...pushed.keys()], args };
     const request = nextRequest();
     const name = requestName(this.no, request);
-    const answer = await this.send(this.view.component, method, name, call);
+    this.#echo.sent(request);
+    const answer = await this.send(this.view.component, method, name, call).catch((error) => {
+      // Its events are no echo: where one has come, the server has run it all the same.
+      if (this.#echo.failed(request) && !this.view.isGone) this.refresh();
+      throw error;
+    });
     if (!this.view.isGone) {
       if (method === REFRESH) this.#properties.overlaid(sent);
       this.#apply(answer, sent, request, this.#isAsked(method) ? (answer.written ?? []) : []);
     }
     return answer.result;
+  }
+
+  #judge(frame: EventFrame): Verdict {
+    return this.#echo.hear(ownRequest(frame.sender, this.no), frame.id);
   }
 
   /** Whether the visitor calls it, and not what is typed or heard. */
@@ -274,10 +294,13 @@ export class Component {
   }
 
   #apply(answer: Answer, sent: Sent, request: number, written: string[]): void {
-    if (this.isAheadOf(answer.position, request)) {
+    const position = this.#echo.answered(request, answer.position);
+    if (this.isAheadOf(position, request)) {
       if (answer.html !== null) this.refresh(); // whichever of the two read more
     } else {
-      this.#properties.answered(answer.props, sent, written);
+      this.#since = lastRequest();
+      this.#echo.shows(request, position);
+      this.#properties.answered(answer.props, sent, written, position);
       if (answer.html !== null) this.#show(answer.html, request);
       else if (answer.state) this.#keep(answer.state, request);
       if (answer.grant !== null) this.owner.granted(this.view, answer.grant, answer.position);
@@ -293,8 +316,8 @@ export class Component {
 
   #show(html: string, request: number): void {
     this.awaited = null;
+    this.broughtBy = request;
     this.view.morph(html, request);
-    this.#since = lastRequest();
   }
 
   #act(action: Action): void {

@@ -21,6 +21,8 @@ export const lastRequest = (): number => requests;
 export const requestName = (component: number, request: number): string =>
   `${component}-${request}`;
 
-/** Whether an event was caused by a request of this very component. */
-export const isOwn = (sender: string | null, component: number): boolean =>
-  sender !== null && sender.startsWith(`${tab}.${component}-`);
+/** The request of this very component that caused an event, or null. */
+export function ownRequest(sender: string | null, component: number): number | null {
+  const start = `${tab}.${requestName(component, 0)}`.slice(0, -1);
+  return sender?.startsWith(start) ? Number(sender.slice(start.length)) : null;
+}

@@ -2,6 +2,8 @@ import type { Component, Owner, View } from "./component";
 import type { Connection } from "./connection";
 import type { Env } from "./env";
 import type { Notified } from "./notified";
+import { Recent } from "./recent";
+import { isTold, replay, tell, text } from "./telling";
 import { type EventFrame, covers } from "./wire";
 
 const LINGER = 50;
@@ -12,21 +14,6 @@ type Route = (page: Page, frame: EventFrame) => void;
 const presence: Route = (page, frame) => page.notify(frame, frame.type, frame.payload);
 
 const routes: Record<string, Route> = {
-  "component.data_changed": (page, frame) => {
-    for (const component of page.subscribed(frame.group)) component.push(frame);
-  },
-  "component.created": (page, frame) => {
-    const target = text(frame.payload.target_group) ?? frame.group;
-    for (const component of page.subscribed(target))
-      if (component.lacks(frame)) component.refresh(frame.spread);
-  },
-  "component.removed": (page, frame) => {
-    // Also those whose own call caused it: nobody else would take them off the page.
-    for (const component of page.removedBy(frame))
-      if (component.isOlderThan(frame)) component.remove();
-    for (const component of page.above(frame))
-      if (component.lacks(frame)) component.refresh(frame.spread);
-  },
   notify: (page, frame) => {
     const name = text(frame.payload.event_name);
     if (name !== null) page.notify(frame, name, frame.payload.data);
@@ -37,8 +24,6 @@ const routes: Record<string, Route> = {
   "presence.offline": presence,
   "presence.count": presence,
 };
-
-const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
 /** The components of a page: counted, found by group, told of events. */
 export class Page implements Owner {
@@ -51,12 +36,15 @@ export class Page implements Owner {
   #opened = false;
   /** Added a moment ago. */
   #fresh = new Set<Component>();
+  #recent: Recent;
 
   constructor(
     private readonly env: Env,
     private readonly target: EventTarget,
     private readonly notified: Notified,
-  ) {}
+  ) {
+    this.#recent = new Recent(env);
+  }
 
   /** Without one, as where the server has no streams, calls still work. */
   connect(connection: Connection): void {
@@ -68,6 +56,7 @@ export class Page implements Owner {
     this.#components.add(component);
     const { covers: patterns, groups } = component.view;
     for (const name of [...patterns, ...groups]) this.#rendered.add(name);
+    this.#catchUp(component);
     this.#connection?.start();
     // Together with those inside it, which come after it.
     if (!this.#fresh.size) this.env.after(0, () => this.#coverFresh());
@@ -92,6 +81,9 @@ export class Page implements Owner {
 
   event(frame: EventFrame): void {
     if (Object.hasOwn(routes, frame.type)) routes[frame.type]?.(this, frame);
+    if (!isTold(frame)) return;
+    this.#recent.add(frame);
+    for (const component of [...this.#components]) tell(component, frame);
   }
 
   /** A component's fetch has ended: what it didn't bring fetches itself. */
@@ -128,36 +120,21 @@ export class Page implements Owner {
     this.#fetch([...this.#components]);
   }
 
-  subscribed(group: string): Component[] {
-    return [...this.#components].filter((component) => component.subscribes(group));
-  }
-
-  removedBy({ group, payload }: EventFrame): Component[] {
-    const id = text(payload.component_id);
-    const key = text(payload.key);
-    if (id !== null) return [...this.#components].filter(({ view }) => view.id === id);
-    if (key !== null) return this.subscribed(group).filter(({ view }) => view.key === key);
-    return this.#named(text(payload.target_group) ?? group);
-  }
-
-  /** Those who hear of what is removed by a pattern, as a sum does, and aren't it. */
-  above({ group, payload }: EventFrame): Component[] {
-    if (text(payload.component_id) ?? text(payload.key)) return [];
-    const name = text(payload.target_group) ?? group;
-    const named = new Set(this.#named(name));
-    return this.subscribed(name).filter((component) => !named.has(component));
-  }
-
   notify(frame: EventFrame, name: string, data: unknown): void {
     if (!this.notified.add(frame.id)) return;
     const detail = { data, group: frame.group, id: frame.id };
     this.target.dispatchEvent(new CustomEvent(name, { detail }));
-    const told = this.#isForAll(frame.group) ? [...this.#components] : this.subscribed(frame.group);
+    const told = this.#isForAll(frame.group) ? [...this.#components] : this.#subscribed(frame.group);
     for (const component of told) component.notify(frame, name, detail);
   }
 
-  #named(group: string): Component[] {
-    return [...this.#components].filter(({ view }) => view.groups.includes(group));
+  /** Tell a component what was heard while its HTML was on its way. */
+  #catchUp(component: Component): void {
+    for (const frame of this.#recent.since(component.broughtBy)) replay(component, frame);
+  }
+
+  #subscribed(group: string): Component[] {
+    return [...this.#components].filter((component) => component.subscribes(group));
   }
 
   #isForAll(group: string): boolean {

@@ -91,22 +91,23 @@ export class Properties {
   }
 
   /**
-   * Take an answer, but not over what events have told since it was asked for.
+   * Take an answer, but not over newer events that came since it was asked for.
    *
    * What the method has set comes into a field that is being edited too, unless the
    * visitor has gone on since: it was called with what is there.
    */
-  answered(props: Props, sent: Sent, written: string[]): void {
+  answered(props: Props, sent: Sent, written: string[], position: string): void {
     for (const name of written)
       if (Object.hasOwn(props, name) && equal(this.view.get(name), sent.props[name]))
         this.update({ [name]: props[name] });
-    this.#merge(props, sent.props, (name) => this.#told.get(name) !== sent.told.get(name));
+    const isOlder = (name: string) =>
+      this.#told.get(name) !== sent.told.get(name) && this.#isTold(name, position);
+    this.#merge(props, sent.props, isOlder);
   }
 
   /** Take what a parent's new HTML says, but not over newer events. */
   absorb(props: Props, position: string): void {
-    const isOlder = (name: string) => isBefore(position, this.#told.get(name) ?? position);
-    this.#merge(props, this.#known, isOlder);
+    this.#merge(props, this.#known, (name) => this.#isTold(name, position));
   }
 
   /** What came is no longer known to be the last: the database is right. */
@@ -115,11 +116,18 @@ export class Properties {
     this.#told.clear();
   }
 
+  /** Whether an event after a position told of it. */
+  #isTold(name: string, position: string): boolean {
+    return isBefore(position, this.#told.get(name) ?? position);
+  }
+
   /** Three ways: what only the visitor changed stays, what the server changed comes. */
   #merge(theirs: Props, base: Props, stays: (name: string) => boolean): void {
     for (const name of this.among(theirs)) {
       if (this.#pushed.has(name) || stays(name)) continue;
-      if (equal(theirs[name], base[name])) this.#known[name] = theirs[name];
+      const mine = this.view.get(name);
+      const isMine = equal(mine, theirs[name]) || !equal(mine, this.#known[name]);
+      if (equal(theirs[name], base[name]) && isMine) this.#known[name] = theirs[name];
       else this.#show(name, theirs[name]);
     }
   }

@@ -133,7 +133,7 @@ export class Root implements View {
     const there = to as HTMLElement;
     const position = there.dataset.ssePosition ?? "";
     if (inner.isAheadOf(position, request)) return false;
-    inner.absorb(propsOf(there), position);
+    inner.absorb(propsOf(there), position, request);
     return true;
   }
 }

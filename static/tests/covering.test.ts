@@ -22,8 +22,8 @@ function addList(count: number): { list: Component; view: FakeView; rows: Compon
     },
   );
   const rows = groups.map((group) => addRow(list, group));
-  view.brings = () => {
-    for (const row of rows) row.absorb({ title: "loaded" }, "e:50");
+  view.brings = (request) => {
+    for (const row of rows) row.absorb({ title: "loaded" }, "e:50", request);
   };
   return { list, view, rows };
 }
@@ -194,8 +194,8 @@ test("a component inside those that a reset doesn't concern fetches itself", () 
 
 test("a row that its list's new HTML didn't bring fetches itself", async () => {
   const { view, rows } = addList(3);
-  view.brings = () => {
-    rows[0]?.absorb({}, "e:50");
+  view.brings = (request) => {
+    rows[0]?.absorb({}, "e:50", request);
     rows[1]?.view.remove();
   };
   stage.page.reset(["todo", "todo.*"], 0);
@@ -244,4 +244,85 @@ test("a component without groups asks for the pattern that it covers", async () 
   stage.add({}, { groups: [], covers: ["todo.*"] });
   await open("news");
   assert.equal(stage.requests.length, 1);
+});
+
+/** A list that fetches, whose answer will bring a row as it was. */
+function fetchRow(): { row: () => Component; bring: (position: string) => Promise<void> } {
+  const { list, view } = addList(0);
+  let row: Component | null = null;
+  list.refresh();
+  const request = stage.last;
+  const fields = { component: "todo.Row", groups: ["todo.9"], above: list };
+  return {
+    row: () => row as Component,
+    async bring(position) {
+      view.brings = () => {
+        [row] = stage.add({ title: "a" }, { ...fields, position });
+      };
+      request.answer(answer({ position }));
+      await stage.env.pass(0);
+    },
+  };
+}
+
+test("a row that is removed while the list that still has it is fetched goes again", async () => {
+  const { row, bring } = fetchRow();
+  stage.event("component.removed", 12, { target_group: "todo.9" }, { group: "todo" });
+  stage.event("component.removed", 13, {}, { group: "todo.9" });
+  await bring("e:11");
+  assert.ok(!row().view.isGone); // it may have been made again since
+  assert.equal(stage.last.url, "/sse/components/todo.Row/_refresh");
+  stage.last.answer({ code: "gone", detail: "" }, 410);
+  await stage.env.pass(5000);
+  assert.ok(row().view.isGone);
+});
+
+test("a row that changes while the list that brings it is fetched is told of it", async () => {
+  const { row, bring } = fetchRow();
+  const payload = { data: { title: "b" }, update: false, model: "todo" };
+  stage.event("component.data_changed", 12, payload, { group: "todo.9" });
+  stage.event("component.data_changed", 13, payload, { group: "todo.8" });
+  await bring("e:11");
+  assert.equal(row().view.get("title"), "b");
+  assert.equal(stage.requests.length, 1);
+});
+
+test("a row is not told what its HTML is newer than", async () => {
+  stage.changed(12, {}, { group: "todo.9" }); // before the list is asked for
+  const { bring } = fetchRow();
+  stage.changed(13, {}, { group: "todo.9" });
+  await bring("e:13");
+  await stage.env.pass(5000);
+  assert.equal(stage.requests.length, 1);
+});
+
+test("a row is not told what was heard before it was asked for, wherever its server is", async () => {
+  stage.changed(12, {}, { group: "todo.9" });
+  const { bring } = fetchRow();
+  await bring("e:11");
+  await stage.env.pass(5000);
+  assert.equal(stage.requests.length, 1);
+});
+
+test("a row is not notified again of what was heard while it was fetched", async () => {
+  const { row, bring } = fetchRow();
+  stage.event("notify", 12, { event_name: "ping", data: 1 }, { group: "todo.9" });
+  await bring("e:11");
+  assert.deepEqual((row().view as FakeView).fired, []);
+});
+
+test("what was heard two hundred events ago, or half a minute, is told to no one", async () => {
+  for (const [others, wait, told] of [
+    [199, 0, 1],
+    [200, 0, 0],
+    [0, 30_000, 1],
+    [0, 30_001, 0],
+  ] as const) {
+    stage = new Stage();
+    stage.changed(12, {}, { group: "todo.9" });
+    for (let n = 0; n < others; n++) stage.changed(13 + n, {}, { group: "todo.8" });
+    await stage.env.pass(wait);
+    stage.add({}, { groups: ["todo.9"], position: "e:11" });
+    assert.equal(stage.requests.length, told);
+  }
 });

@@ -184,11 +184,11 @@ test("an answer doesn't take back what an event told since it was asked for", as
 test("a parent's HTML doesn't take back what a newer event told", async () => {
   const [component, view] = add();
   told(12, { title: "newer" });
-  component.absorb({ title: "older" }, "e:11");
+  component.absorb({ title: "older" }, "e:11", 1);
   assert.equal(view.data.title, "newer");
-  component.absorb({ title: "newest" }, "e:12");
+  component.absorb({ title: "newest" }, "e:12", 1);
   assert.equal(view.data.title, "newest");
-  component.absorb({ title: "after a restart" }, "f:1");
+  component.absorb({ title: "after a restart" }, "f:1", 1);
   assert.equal(view.data.title, "after a restart");
 });
 
@@ -196,7 +196,7 @@ test("after a reset a parent's HTML is right, wherever its server has got to", (
   const [component, view] = add();
   told(12, { title: "before what was missed" });
   stage.page.reset(["news"], 0);
-  component.absorb({ title: "loaded" }, "e:11");
+  component.absorb({ title: "loaded" }, "e:11", 1);
   assert.equal(view.data.title, "loaded");
 });
 
@@ -236,4 +236,25 @@ test("what is no row and none of the properties is ignored", () => {
   add();
   stage.changed(11, { done: true });
   assert.equal(stage.requests.length, 0);
+});
+
+test("an event without data counts: the one after it may be of an earlier change", async () => {
+  const [, view] = add();
+  told(11, {});
+  stage.last.answer(answer({ props: { title: "newest" }, position: "e:11" }));
+  await stage.env.pass(200);
+  told(12, { title: "older" });
+  assert.equal(view.data.title, "older");
+  await stage.env.pass(300);
+  assert.equal(stage.requests.length, 2);
+});
+
+test("an answer that is newer than what an event told since it was asked for is shown", async () => {
+  const [component, view] = add();
+  component.refresh();
+  told(11, { title: "older" });
+  assert.equal(view.data.title, "older");
+  stage.last.answer(answer({ props: { title: "newer" }, position: "e:12" }));
+  await stage.env.pass(0);
+  assert.equal(view.data.title, "newer");
 });

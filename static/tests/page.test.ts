@@ -223,7 +223,7 @@ test("of what its parent's answer says only what was asked for earlier may be ol
   assert.ok(component.isAheadOf("e:20", meanwhile));
   assert.ok(!component.isAheadOf("e:60", meanwhile));
   assert.ok(!component.isAheadOf("e:20", nextRequest()));
-  component.absorb({ n: 1 }, "e:20");
+  component.absorb({ n: 1 }, "e:20", 1);
   assert.ok(!component.isAheadOf("e:20", nextRequest()));
 });
 
@@ -289,7 +289,7 @@ test("what happened before a component was rendered doesn't concern it", () => {
   assert.ok(!view.isGone);
   assert.deepEqual(view.fired, []);
   assert.equal(stage.requests.length, 0);
-  component.absorb({ n: 1 }, "e:20");
+  component.absorb({ n: 1 }, "e:20", 1);
   assert.equal(view.data.n, 1);
   stage.event("component.removed", 20, {});
   assert.ok(!view.isGone);

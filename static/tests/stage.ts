@@ -30,7 +30,7 @@ export class FakeView implements View {
   fired: [string, unknown, boolean][] = [];
   redirects: string[] = [];
   /** What new HTML does to the components inside. */
-  brings = (): void => undefined;
+  brings = (_request: number): void => undefined;
   /** Told of what Alpine's `$watch` tells of. */
   changed = (_name: string): void => undefined;
   #last: Record<string, unknown>;
@@ -63,9 +63,9 @@ export class FakeView implements View {
     return name === this.editing;
   }
 
-  morph(html: string): void {
+  morph(html: string, request: number): void {
     this.html.push(html);
-    this.brings();
+    this.brings(request);
   }
 
   keep(state: string): void {

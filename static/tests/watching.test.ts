@@ -105,7 +105,7 @@ test("what an answer changes calls nothing", async () => {
 
 test("what a parent's new HTML brings calls nothing", async () => {
   const [component, view] = watching();
-  component.absorb({ title: "b" }, "e:20");
+  component.absorb({ title: "b" }, "e:20", 1);
   await stage.env.pass(0);
   assert.equal(view.data.title, "b");
   assert.deepEqual(calls(), []);

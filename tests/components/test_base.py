@@ -52,10 +52,13 @@ def test_the_public_properties_are_told_as_they_are_now_which_counts_as_reading(
 ):
     propped = Propped(request_for(), "/")
     propped.title = "set"
+    propped.watch.given.add("title")
     assert values_of(propped) == {"title": "set"}
     assert not propped.watch.ever
     assert propped.props == {"title": "set"}
     assert propped.watch.ever == {"title"}
+    propped.title = "the server's now"
+    assert not propped.watch.given
     assert not propped.watch.reads
 
 

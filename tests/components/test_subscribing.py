@@ -609,6 +609,14 @@ class LoadsByText(LoadsOnce):
         self.loads.append(self.text)
 
 
+class LoadsOver(LoadsOnce):
+    template = "<p>{{ text }}</p>"
+
+    def load(self) -> None:
+        self.text = "the server's"
+        self.loads.append(self.text)
+
+
 class LoadsPlainly(LoadsByText):
     subscription = "news.once"
     covers = "news.once.*"
@@ -617,7 +625,12 @@ class LoadsPlainly(LoadsByText):
 
 @pytest.mark.parametrize(
     ("name", "loads"),
-    [("LoadsOnce", [""]), ("LoadsPlainly", ["b"]), ("LoadsByText", ["b", ""])],
+    [
+        ("LoadsOnce", [""]),
+        ("LoadsOver", ["the server's"]),
+        ("LoadsPlainly", ["b"]),
+        ("LoadsByText", ["b", ""]),
+    ],
 )
 def test_only_what_reads_a_value_of_the_browsers_and_computes_its_groups_loads_twice(
     client: Client, monkeypatch: pytest.MonkeyPatch, name: str, loads: list[str]
