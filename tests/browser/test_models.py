@@ -56,6 +56,18 @@ async def shop(server: Server) -> Shop:
     return shop
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def _patterns_are_known(browser: Browser, server: Server) -> None:
+    """Open the lists once: whoever is the first to hear a pattern fetches once more."""
+    context = await browser.new_context(base_url=server.url)
+    page = await context.new_page()
+    for address in ("/notes", "/projects"):
+        await live(page, address)
+        await Shop(server).do("create", text="moves the position past the pattern's")
+        await page.wait_for_timeout(500)
+    await context.close()
+
+
 async def live(page: Page, address: str) -> None:
     await page.goto(address)
     await page.wait_for_function("window.Alpine?.store('sse')?.online === true")
