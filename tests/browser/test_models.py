@@ -13,7 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.redis_servers import NewRedisServer, RedisServer
-from tests.servers import Server
+from tests.servers import NewServer, Server
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.database]
 
@@ -28,6 +28,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield server
     server.stop()
     assert "Traceback" not in server.log
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[NewServer]:
+    """Starts a server of the test's own, which doesn't outlive it."""
+    servers: list[Server] = []
+
+    def start(*arguments: Any, **more: Any) -> Server:
+        server = Server(tmp_path, *arguments, **more)
+        servers.append(server)
+        server.manage("migrate", "--run-syncdb", "--verbosity=0")
+        server.start()
+        return server
+
+    yield start
+    for server in servers:
+        server.close()
 
 
 class Shop:
@@ -321,13 +338,11 @@ async def test_a_page_is_fetched_in_its_own_language_and_knows_its_address(
 
 # A45
 async def test_what_is_saved_while_redis_is_away_is_shown_when_it_is_back(
-    browser: Browser, tmp_path: Path, new_redis_server: NewRedisServer
+    browser: Browser, start: NewServer, new_redis_server: NewRedisServer
 ) -> None:
     redis = new_redis_server()
     redis.start()
-    server = Server(tmp_path, environment=SETTINGS | {"SSE_BROKER_URL": redis.url})
-    server.manage("migrate", "--run-syncdb", "--verbosity=0")
-    server.start()
+    server = start(environment=SETTINGS | {"SSE_BROKER_URL": redis.url})
     shop = Shop(server)
     context = await browser.new_context(base_url=server.url)
     page = await context.new_page()
@@ -338,21 +353,19 @@ async def test_what_is_saved_while_redis_is_away_is_shown_when_it_is_back(
     await shop.do("change", pk=pk, text="a2")
     assert "was not published" in server.log
     await asyncio.to_thread(redis.start)
-    start = time.monotonic()
+    began = time.monotonic()
     await expect(page.locator("li")).to_have_text(["a2", "b"])
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - began < 5
     await context.close()
     await asyncio.to_thread(server.stop)
     assert "Traceback" not in server.log
 
 
 async def test_a_list_is_right_whichever_process_has_rendered_it(
-    browser: Browser, tmp_path: Path, redis_server: RedisServer
+    browser: Browser, start: NewServer, redis_server: RedisServer
 ) -> None:
     environment = SETTINGS | {"SSE_BROKER_URL": redis_server.url}
-    server = Server(tmp_path, ["--workers", "2"], environment)
-    server.manage("migrate", "--run-syncdb", "--verbosity=0")
-    server.start()
+    server = start(["--workers", "2"], environment)
     shop = Shop(server)
     context = await browser.new_context(base_url=server.url)
     page = await context.new_page()
