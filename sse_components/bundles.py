@@ -14,9 +14,15 @@ _HERE = Path(__file__).parent
 FOLDERS = [_HERE / "static" / "sse_components", _HERE.parent / "static" / "dist"]
 """In an installed package; in a checkout."""
 
-TYPES = {".js": "text/javascript; charset=utf-8", ".map": "application/json"}
+TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".map": "application/json",
+    ".ts": "text/plain; charset=utf-8",
+}
+ALONE = "sse-client.js"
+"""The transport client, which the code of others imports by this name."""
 FOREVER = "public, max-age=31536000, immutable"
-"""How long a file may be cached: its name has a hash, so it never changes."""
+BRIEFLY = "public, max-age=300"
 
 
 @cache
@@ -45,7 +51,8 @@ def serve(request: HttpRequest, name: str) -> HttpResponse:
     if found is None:
         raise Http404
     kind, body = found
-    return HttpResponse(body, content_type=kind, headers={"Cache-Control": FOREVER})
+    headers = {"Cache-Control": cache_control(name)}
+    return HttpResponse(body, content_type=kind, headers=headers)
 
 
 def content(name: str) -> tuple[str, bytes] | None:
@@ -53,11 +60,17 @@ def content(name: str) -> tuple[str, bytes] | None:
     return _contents().get(name)
 
 
+def cache_control(name: str) -> str:
+    """Return how long a file may be cached: for ever if its name has a hash."""
+    return BRIEFLY if name == ALONE or name.endswith(".ts") else FOREVER
+
+
 @cache
 def _contents() -> dict[str, tuple[str, bytes]]:
     # All at once, so that names that clients think of are nowhere kept nor looked up.
-    return {
+    contents = {
         path.name: (TYPES[path.suffix], path.read_bytes())
         for path in folder().iterdir()
         if path.suffix in TYPES
     }
+    return contents | {ALONE: contents[file_name(ALONE)]}

@@ -122,10 +122,12 @@ def _script(page: Page) -> SafeString:
     prefix = get_script_prefix().rstrip("/") + runtime.settings().prefix
     nonce = _nonce(page.request)
     return format_html(
-        '<script src="{}" defer data-sse-scripts data-stream="{}" data-components="{}" '
-        'data-grants="{}" data-grant="{}" data-cursor="{}" data-csrf="{}"{}></script>',
+        '<script src="{}" defer data-sse-scripts data-stream="{}" data-socket="{}" '
+        'data-components="{}" data-grants="{}" data-grant="{}" data-cursor="{}" '
+        'data-csrf="{}"{}></script>',
         f"{prefix}static/{bundles.file_name('sse-components.js')}",
         _stream(prefix),
+        f"{prefix}ws",
         f"{prefix}components/",
         f"{prefix}grants",
         page.grant(),

@@ -31,16 +31,21 @@ logger = logging.getLogger("sse_components.grants")
 
 @posted
 def renew(request: HttpRequest) -> HttpResponse:
-    """Answer one grant in place of some, less what isn't allowed any more."""
+    """Answer one grant in place of some, less what isn't allowed any more.
+
+    With `groups` in the body, those it names are all that is left of the grants'.
+    """
     hub = _hub()
     page = page_of(request)  # with the position from before the visitor was looked up
-    grants = _read(body_of(request).get("grants"))
+    body = body_of(request)
+    grants = _read(body.get("grants"))
+    wanted = _wanted(body.get("groups"))
     user = page.visitor.user
     if not getattr(user, "is_active", True):  # some backends don't look at it
         raise Refused(403, "forbidden", "The user is not active.")
     for grant in grants:
         _check(hub, grant, request.COOKIES.get(COOKIE), user and str(user.pk))
-    rendered, asked = _decided(hub, page.visitor, grants)
+    rendered, asked = _decided(hub, page.visitor, grants, wanted)
     most = runtime.settings().max_groups
     if len(rendered) + len(asked) > most:
         raise Refused(403, "size", f"A stream carries at most {most} groups.")
@@ -80,11 +85,20 @@ def _read(texts: object) -> list[Grant]:
         raise Refused(403, "forbidden", str(error)) from None
 
 
+def _wanted(names: object) -> set[str] | None:
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise Refused(400, "body", "groups is a list of names.")
+    return set(names)
+
+
 def _decided(
-    hub: Hub, visitor: Visitor, grants: Sequence[Grant]
+    hub: Hub, visitor: Visitor, grants: Sequence[Grant], wanted: set[str] | None
 ) -> tuple[list[str], list[str]]:
     """Return what is granted again as rendered, and what as asked for by name."""
-    names, revoked = admission.split(hub, grants)
+    allowed_once, revoked = admission.split(hub, grants)
+    names = [name for name in allowed_once if wanted is None or name in wanted]
     rendered = {
         name
         for grant in grants

@@ -54,9 +54,14 @@ def _no_thread_keeps_a_connection() -> Iterator[None]:
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with a browser client that was built, or so it seems."""
-    manifest = {"sse-components.js": "sse-components-ABC123.js"}
+    manifest = {
+        "sse-components.js": "sse-components-ABC123.js",
+        "sse-client.js": "sse-client-ABC123.js",
+    }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     (tmp_path / "sse-components-ABC123.js").write_text("// the client")
+    (tmp_path / "sse-client-ABC123.js").write_text("// the transport alone")
+    (tmp_path / "sse-client.d.ts").write_text("// its types")
     monkeypatch.setattr(bundles, "FOLDERS", [tmp_path / "missing", tmp_path])
     caches = bundles.folder, bundles.file_name, bundles._contents
     for cache in caches:

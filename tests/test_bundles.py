@@ -84,6 +84,25 @@ def test_a_client_that_was_not_built_is_an_error_that_names_the_command(
         bundles.content(NAME)
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "body"),
+    [
+        ("sse-client.js", "text/javascript", b"// the transport alone"),
+        ("sse-client.d.ts", "text/plain", b"// its types"),
+    ],
+)
+async def test_the_transport_client_has_a_name_that_stays(
+    built: Path, name: str, kind: str, body: bytes
+) -> None:
+    async with request(get_asgi_application(), f"/sse/static/{name}") as exchange:
+        assert await exchange.read() == body
+    assert exchange.headers["content-type"] == f"{kind}; charset=utf-8"
+    assert exchange.headers["cache-control"] == "public, max-age=300"
+    response = Client().get(f"/sse/static/{name}")
+    assert response.content == body
+    assert response["Cache-Control"] == "public, max-age=300"
+
+
 async def test_a_bundle_is_kept_for_ever(built: Path) -> None:
     async with request(get_asgi_application(), f"/sse/static/{NAME}") as exchange:
         assert await exchange.read() == b"// the client"

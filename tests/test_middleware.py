@@ -209,7 +209,8 @@ def test_a_page_with_a_component_has_the_script_once(client: Client) -> None:
     response = client.get("/shown/")
     (script,) = scripts(response)
     assert list(script) == [
-        "src", "defer", "data-sse-scripts", "data-stream", "data-components",
+        "src", "defer", "data-sse-scripts", "data-stream", "data-socket",
+        "data-components",
         "data-grants", "data-grant", "data-cursor", "data-csrf",
     ]  # fmt: skip
     assert script["src"] == "/sse/static/sse-components-ABC123.js"

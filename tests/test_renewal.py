@@ -70,6 +70,14 @@ async def renewed(client: AsyncClient, *grants: str) -> Grant:
     return runtime.grants().read(answer["grant"])
 
 
+async def narrowed(
+    client: AsyncClient, grants: list[str], groups: object
+) -> tuple[int, dict[str, Any]]:
+    body = json.dumps({"grants": grants, "groups": groups})
+    response = await client.post("/sse/grants", body, content_type="application/json")
+    return response.status_code, response.json()
+
+
 async def refused(client: AsyncClient, *grants: object) -> tuple[int, str]:
     status, answer = await renew(client, *grants)
     assert set(answer) == {"code", "detail"}
@@ -104,6 +112,30 @@ async def test_one_that_has_expired_is_renewed_too(
 ) -> None:
     old = grant("room.a", user=str(user.pk), seconds=-10)
     assert (await renewed(async_client, old)).groups == ("room.a",)
+
+
+# A14
+async def test_one_may_become_less_and_never_more(
+    async_client: AsyncClient, user: User
+) -> None:
+    old = grant("room.a", "room.b", "hall.*", user=str(user.pk), asked=["room.b"])
+    names = ["room.b", "hall.*", "room.c", "broadcast", f"auth.user.{user.pk}.x"]
+    status, answer = await narrowed(async_client, [old], names)
+    assert status == 200
+    new = runtime.grants().read(answer["grant"])
+    assert new.groups == ("hall.*",)  # what was asked for by name is decided anew
+    status, answer = await narrowed(async_client, [answer["grant"]], ["room.a"])
+    assert status == 200
+    assert runtime.grants().read(answer["grant"]).groups == ()
+
+
+@pytest.mark.parametrize("groups", ["room.a", {"room.a": 1}, [1], [None], 7])
+async def test_names_that_are_none_are_refused(
+    async_client: AsyncClient, user: User, groups: object
+) -> None:
+    old = grant("room.a", user=str(user.pk))
+    status, answer = await narrowed(async_client, [old], groups)
+    assert (status, answer["code"]) == (400, "body")
 
 
 async def test_several_become_one(async_client: AsyncClient, user: User) -> None:

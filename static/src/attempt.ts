@@ -1,9 +1,15 @@
 import type { Cancel, Env } from "./env";
-import type { Heard, Link, OpenLink } from "./link";
+import type { Heard, Link, OpenLink, Transport } from "./link";
 import { type Frame, isEvent } from "./wire";
 
 /** A stream that has been open for so long is a good one. */
 export const HEALTHY = 10_000;
+/**
+ * So long after it has opened it is silent no more: a keep-alive comes after a second.
+ *
+ * A proxy that collects what it passes on lets the first frame through and not the next.
+ */
+export const FIRST_SILENCE = 5_000;
 const OPEN_TIMEOUT = 10_000;
 const MISSED = 2.5;
 
@@ -13,24 +19,30 @@ export class Attempt {
   groups: string[] = [];
   #link: Link;
   #heardAt: number;
-  #keepAlive = OPEN_TIMEOUT / MISSED;
+  #keepAlive = 0;
+  /** How long it may be silent. */
+  #patience = OPEN_TIMEOUT;
   #watching: Cancel | null = null;
 
   constructor(
     private readonly env: Env,
     open: OpenLink,
-    url: string,
+    query: string,
     /** What it was opened with, as renewed since. */
     public grants: readonly string[],
     readonly generation: number,
     private readonly heard: Heard,
   ) {
     this.#heardAt = env.now();
-    this.#link = open(url, {
+    this.#link = open(query, {
       frame: (frame) => this.#hear(frame),
       end: () => this.#end(),
     });
     this.#watch();
+  }
+
+  get transport(): Transport | null {
+    return this.#link.transport;
   }
 
   /** A keep-alive should have come: the socket may be dead. */
@@ -40,7 +52,12 @@ export class Attempt {
 
   /** It has opened, but not long ago. */
   get isShort(): boolean {
-    return this.openedAt !== null && this.env.now() - this.openedAt < HEALTHY;
+    return this.openedAt !== null && this.untilHealthy > 0;
+  }
+
+  /** The milliseconds until it has been open for long enough. */
+  get untilHealthy(): number {
+    return (this.openedAt ?? this.env.now()) + HEALTHY - this.env.now();
   }
 
   close(): void {
@@ -58,7 +75,9 @@ export class Attempt {
       this.openedAt = this.#heardAt;
       this.#keepAlive = (frame.keep_alive ?? 15) * 1000;
       this.groups = frame.groups ?? [];
-      this.#watch();
+      this.#bear(Math.min(FIRST_SILENCE, MISSED * this.#keepAlive));
+    } else if (this.openedAt !== null) {
+      this.#bear(MISSED * this.#keepAlive);
     }
     this.heard.frame(frame);
   }
@@ -68,12 +87,18 @@ export class Attempt {
     this.heard.end();
   }
 
+  #bear(patience: number): void {
+    if (patience === this.#patience) return;
+    this.#patience = patience;
+    this.#watch();
+  }
+
   /** By timestamps, because the timers of a hidden page run late. */
   #watch(): void {
     this.#watching?.();
-    const rest = MISSED * this.#keepAlive - this.#silence;
+    const rest = this.#patience - this.#silence;
     this.#watching = this.env.after(Math.max(rest, 100), () => {
-      if (this.#silence < MISSED * this.#keepAlive) this.#watch();
+      if (this.#silence < this.#patience) this.#watch();
       else this.#end();
     });
   }

@@ -2,6 +2,7 @@
 export interface Config {
   /** Null where the server has no streams. */
   stream: string | null;
+  socket: string;
   components: string;
   /** Where grants are renewed. */
   renewal: string;
@@ -11,9 +12,10 @@ export interface Config {
 }
 
 export function configOf(script: HTMLElement): Config {
-  const { stream, components, grants, grant, cursor, csrf } = script.dataset;
+  const { stream, socket, components, grants, grant, cursor, csrf } = script.dataset;
   return {
     stream: stream && stream !== "off" ? stream : null,
+    socket: socket ?? "",
     components: components ?? "",
     renewal: grants ?? "",
     grants: grant ? [grant] : [],

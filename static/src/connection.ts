@@ -2,7 +2,7 @@ import { Attempt, HEALTHY } from "./attempt";
 import { Backoff } from "./backoff";
 import type { Cancel, Env } from "./env";
 import { Grants, replaced } from "./grants";
-import type { OpenLink } from "./link";
+import type { OpenLink, Opener, Transport } from "./link";
 import type { AskRenewal } from "./renewal";
 import { Renewer } from "./renewer";
 import { Ring } from "./ring";
@@ -14,7 +14,7 @@ export type State = "connecting" | "connected" | "disconnected" | "closed";
 export interface Sink {
   event(frame: EventFrame): void;
   reset(groups: string[], spread: number): void;
-  state(state: State): void;
+  state(state: State, transport: Transport | null): void;
   activity(now: number): void;
   opened(groups: string[]): void;
   denied(groups: string[], condition: string | null): void;
@@ -39,6 +39,8 @@ export class Connection {
   #renewer: Renewer;
   #current: Attempt | null = null;
   #next: Attempt | null = null;
+  /** Whether the second stream is there to try a better transport. */
+  #isTrial = false;
   /** Everything up to here was heard. */
   #cursor: string | null;
   /** Where to resume instead, while the groups of a new grant aren't heard yet. */
@@ -54,16 +56,17 @@ export class Connection {
   #pardonedAt = -Infinity;
   #notBefore = 0;
   #state: State = "closed";
+  #transport: Transport | null = null;
   #seen = new Ring();
   #backoff: Backoff;
   #retry: Cancel | null = null;
   #gathering: Cancel | null = null;
   #patience: Cancel | null = null;
+  #trial: Cancel | null = null;
 
   constructor(
     private readonly env: Env,
-    private readonly open: OpenLink,
-    private readonly address: string,
+    private readonly opener: Opener,
     private readonly sink: Sink,
     cursor: string | null,
     grants: string[],
@@ -72,7 +75,7 @@ export class Connection {
     this.#cursor = cursor;
     this.#grants = new Grants(grants);
     this.#renewer = new Renewer(env, ask, this.#grants, {
-      renewed: (parts, whole) => this.#renewed(parts, whole),
+      renewed: (...renewed) => this.#renewed(...renewed),
       refused: (grants) => this.#unrenewable(grants),
       kept: () => this.#proceed(),
     });
@@ -133,9 +136,30 @@ export class Connection {
     this.#again(this.#backoff.next());
   }
 
-  /** Hear what a grant of newer HTML allows, from that HTML's position on. */
-  addGrant(grant: string, position: string): void {
+  /** Hear what a grant allows, perhaps from the position of the HTML that it came with. */
+  addGrant(grant: string, position: string | null = null): void {
     this.#grants.add(grant);
+    this.#gather(position);
+  }
+
+  /** Hear a group from now on, if the server allows it. */
+  addName(group: string): void {
+    this.#grants.name(group);
+    this.#gather();
+  }
+
+  /** Hear no more of a group that was asked for by name. */
+  removeName(group: string): void {
+    this.#grants.unname(group);
+    this.#gather();
+  }
+
+  /** Of all that the grants allow, hear some groups only. */
+  narrow(groups: readonly string[]): void {
+    if (this.#wanted && !this.#asleep) this.#renewer.narrow(groups);
+  }
+
+  #gather(position: string | null = null): void {
     this.#hold = older(this.#hold ?? this.#cursor, position);
     if (this.#refusedForGood) this.start();
     if (!this.#wanted) return;
@@ -160,11 +184,11 @@ export class Connection {
     this.#patience?.();
     this.#patience = null;
     if (!this.#wanted || this.#asleep || this.#refusal || this.#grants.missing) return;
-    const next = this.#next;
-    if (!this.#current) {
+    const [current, next] = [this.#current, this.#next];
+    if (!current) {
       if (!this.#retry) this.#comeBack();
-    } else if (this.#hold !== null && !(next && this.#grants.within(next.grants))) {
-      this.#handOver();
+    } else if (this.#hold !== null || !this.#grants.within(current.grants)) {
+      if (!next || !this.#grants.within(next.grants)) this.#handOver();
     }
   }
 
@@ -174,18 +198,26 @@ export class Connection {
     if (this.#hold !== null) this.#cursor = this.#hold;
     this.#hold = null;
     if (this.#state !== "disconnected") this.#enter("connecting");
-    this.#current = this.#attempt(this.#cursor);
+    this.#current = this.#attempt(this.#cursor, this.opener.open);
   }
 
-  #handOver(): void {
+  #handOver(open = this.opener.open): void {
+    this.#isTrial = open === this.opener.retry;
     this.#next?.close();
-    this.#next = this.#attempt(this.#hold);
+    this.#next = this.#attempt(this.#hold, open);
   }
 
-  #attempt(from: string | null): Attempt {
+  /** See whether a better transport works by now, while this one goes on. */
+  #tryBetter(): void {
+    if (this.#hold !== null) return; // something else is about to open a stream
+    this.#hold = this.#cursor;
+    this.#handOver(this.opener.retry);
+  }
+
+  #attempt(from: string | null, open: OpenLink): Attempt {
     const { all, generation } = this.#grants;
-    const url = `${this.address}?${this.#grants.query(from)}`;
-    const attempt: Attempt = new Attempt(this.env, this.open, url, all, generation, {
+    const query = this.#grants.query(from);
+    const attempt: Attempt = new Attempt(this.env, open, query, all, generation, {
       frame: (frame) => this.#hear(attempt, frame),
       end: () => this.#ended(attempt, null),
     });
@@ -214,7 +246,7 @@ export class Connection {
         if (frame.denied?.length) this.sink.denied(frame.denied, null);
         break;
       case "keep-alive":
-        if (frame.id && attempt === this.#next) this.#settle(attempt);
+        if (frame.id && attempt === this.#next) this.#complete(attempt);
         this.#move(attempt, frame.id);
         break;
       case "stream-reset":
@@ -238,12 +270,28 @@ export class Connection {
   }
 
   #online(attempt: Attempt): void {
-    this.#enter("connected");
+    this.#enter("connected", attempt.transport);
+    this.#planTrial();
     this.sink.opened(attempt.groups);
   }
 
-  /** The second stream has everything up to now: the first is no longer needed. */
+  #planTrial(): void {
+    this.#trial?.();
+    const after = this.#transport === "websocket" ? this.opener.retryAfter : null;
+    this.#trial = after === null ? null : this.env.after(after, () => this.#tryBetter());
+  }
+
+  /** The second stream has everything up to now, but some proxies cut it a moment later. */
+  #complete(attempt: Attempt): void {
+    const rest = this.#isTrial ? attempt.untilHealthy : 0;
+    if (rest > 0) this.env.after(rest, () => this.#settle(attempt));
+    else this.#settle(attempt);
+  }
+
+  /** The first stream is no longer needed. */
   #settle(attempt: Attempt): void {
+    if (attempt !== this.#next) return;
+    if (this.#isTrial) this.opener.retried(true);
     this.#current?.close();
     this.#current = attempt;
     this.#next = null;
@@ -253,8 +301,7 @@ export class Connection {
 
   #ended(attempt: Attempt, retry: number | null): void {
     if (attempt === this.#next) {
-      this.#next = null;
-      this.#patience ??= this.env.after(RETRY_HANDOVER, () => this.#proceed());
+      this.#lostNext();
       return;
     }
     if (attempt !== this.#current) return;
@@ -273,6 +320,17 @@ export class Connection {
     this.#renewer.rest();
     const delay = this.#backoff.next();
     this.#again(retry ?? delay);
+  }
+
+  #lostNext(): void {
+    this.#next = null;
+    if (this.#isTrial) {
+      this.opener.retried(false);
+      this.#planTrial();
+      if (this.#grants.within(this.#current?.grants ?? [])) this.#hold = null;
+    }
+    if (this.#hold !== null)
+      this.#patience ??= this.env.after(RETRY_HANDOVER, () => this.#proceed());
   }
 
   #again(delay: number): void {
@@ -355,9 +413,11 @@ export class Connection {
     }
   }
 
-  #renewed(parts: readonly string[], whole: string): void {
-    for (const attempt of [this.#current, this.#next])
-      if (attempt) attempt.grants = replaced(attempt.grants, parts, whole);
+  #renewed(parts: readonly string[], whole: string, isLess: boolean): void {
+    if (isLess) this.#hold ??= this.#cursor;
+    else
+      for (const attempt of [this.#current, this.#next])
+        if (attempt) attempt.grants = replaced(attempt.grants, parts, whole);
     if (this.#refusal?.condition === "revoked") this.#pardon();
     this.#refusal = null;
     this.#proceed();
@@ -398,16 +458,18 @@ export class Connection {
     this.#retry?.();
     this.#gathering?.();
     this.#patience?.();
-    this.#retry = this.#gathering = this.#patience = null;
+    this.#trial?.();
+    this.#retry = this.#gathering = this.#patience = this.#trial = null;
     this.#renewer.rest();
     this.#current?.close();
     this.#next?.close();
     this.#current = this.#next = null;
   }
 
-  #enter(state: State): void {
-    if (state === this.#state) return;
+  #enter(state: State, transport: Transport | null = null): void {
+    if (state === this.#state && transport === this.#transport) return;
     this.#state = state;
-    this.sink.state(state);
+    this.#transport = transport;
+    this.sink.state(state, transport);
   }
 }

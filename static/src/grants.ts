@@ -1,11 +1,17 @@
 // Servers and proxies on the way refuse longer addresses: 8 KiB is a usual limit.
 const LONGEST = 7_000;
 
-/** The grants that open a connection's streams, oldest first. */
+/**
+ * What opens a connection's streams, oldest first: grants, and names of groups.
+ *
+ * A name is for the server to decide on whenever a stream opens, so it never expires.
+ */
 export class Grants {
   /** Grows when new ones take the place of all that couldn't be renewed. */
   generation = 0;
   #held: readonly string[];
+  /** What of that are names. */
+  #names = new Set<string>();
   /** Those that can't be renewed; some of them may still open a stream. */
   #spent = new Set<string>();
   #awaited = false;
@@ -19,7 +25,7 @@ export class Grants {
   }
 
   get renewable(): readonly string[] {
-    return this.#held.filter((grant) => !this.#spent.has(grant));
+    return this.#held.filter((grant) => !this.#names.has(grant) && !this.#spent.has(grant));
   }
 
   /** New ones have to come with new HTML, and none has come since. */
@@ -41,6 +47,16 @@ export class Grants {
     if (!this.#held.includes(grant)) this.#held = [...this.#held, grant];
   }
 
+  /** Ask for a group by its name. */
+  name(group: string): void {
+    this.#names.add(group);
+    if (!this.#held.includes(group)) this.#held = [...this.#held, group];
+  }
+
+  unname(group: string): void {
+    this.#held = this.#held.filter((each) => each !== group);
+  }
+
   holds(grants: readonly string[]): boolean {
     return grants.every((grant) => this.#held.includes(grant));
   }
@@ -56,19 +72,19 @@ export class Grants {
 
   /** These can't be renewed; they may be good until they expire. */
   spend(grants: readonly string[]): void {
-    for (const grant of grants) this.#spent.add(grant);
+    for (const grant of grants) if (!this.#names.has(grant)) this.#spent.add(grant);
     this.#awaited = true;
   }
 
   /** These are good for nothing any more. */
   drop(grants: readonly string[]): void {
     this.spend(grants);
-    this.#held = this.#held.filter((grant) => !grants.includes(grant));
+    this.#held = this.#held.filter((grant) => this.#names.has(grant) || !grants.includes(grant));
   }
 
   /** Let go of all that can't be renewed. */
   shed(): void {
-    this.#held = this.renewable;
+    this.#held = this.#held.filter((grant) => !this.#spent.has(grant));
   }
 
   /** What was added is refused for what it allows: hold what was good before it. */
@@ -87,7 +103,8 @@ export class Grants {
   query(from: string | null): string {
     for (let oldest = 0; ; oldest++) {
       const query = new URLSearchParams();
-      for (const grant of this.#held.slice(oldest)) query.append("grant", grant);
+      for (const held of this.#held.slice(oldest))
+        query.append(this.#names.has(held) ? "group" : "grant", held);
       if (from !== null) query.set("lastEventId", from);
       const text = query.toString();
       if (text.length <= LONGEST || oldest >= this.#held.length - 1) return text;

@@ -9,17 +9,19 @@ import { Connection } from "./connection";
 import { browser } from "./env";
 import { watchTyping } from "./guard";
 import { follow } from "./lifecycle";
-import { openSource } from "./link";
+import { Sources, openSocket } from "./link";
 import { Notified } from "./notified";
 import { Page } from "./page";
 import { poster } from "./post";
 import { type AskRenewal, asker } from "./renewal";
 import { scope } from "./root";
+import { Slots } from "./slots";
 import { type Status, StatusTeller, initialStatus } from "./status";
+import { Transports } from "./transports";
 
 /** Register with Alpine, before it looks at the page. */
 function register(alpine: Alpine, config: Config): void {
-  const page = new Page(browser, document, new Notified(() => sessionStorage));
+  const page = new Page(browser, document, new Notified(browser.storage));
   const post = poster(browser, config.csrf);
   const send = sender(post, config.components, () => location.pathname + location.search);
   watchTyping();
@@ -42,7 +44,7 @@ function register(alpine: Alpine, config: Config): void {
 }
 
 function connect(
-  { cursor, grants }: Config,
+  { cursor, grants, socket }: Config,
   address: string,
   page: Page,
   status: StatusTeller,
@@ -60,7 +62,10 @@ function connect(
     denied: status.denied.bind(status),
     expired: page.expired.bind(page),
   };
-  return new Connection(browser, openSource(browser), address, sink, cursor, grants, ask);
+  const sources = new Sources(browser, address);
+  const sockets = openSocket(browser, socket);
+  const opener = new Transports(browser, sources.open, sockets, new Slots(browser));
+  return new Connection(browser, opener, sink, cursor, grants, ask);
 }
 
 /** An Alpine that is already at work has met our components without knowing them. */

@@ -1,8 +1,12 @@
 import type { Env } from "./env";
 import { type Frame, TYPES, parse } from "./wire";
 
+export type Transport = "sse" | "websocket";
+
 /** One connection to the server; what it hears goes to whoever opened it. */
 export interface Link {
+  /** Null until something is heard. */
+  readonly transport: Transport | null;
   close(): void;
 }
 
@@ -12,28 +16,73 @@ export interface Heard {
   end(): void;
 }
 
-export type OpenLink = (url: string, heard: Heard) => Link;
+export type OpenLink = (query: string, heard: Heard) => Link;
 
-/** Open an EventSource that never reconnects by itself: it has neither jitter nor back-off. */
-export const openSource =
-  (env: Env): OpenLink =>
-  (url, heard) => {
-    const source = env.source(url);
-    let open = true;
+/** Opens EventSources that never reconnect by themselves: they have no jitter, no back-off. */
+export class Sources {
+  #open = new Set<(type: string) => void>();
+  #types = new Set(TYPES);
+
+  constructor(
+    private readonly env: Env,
+    private readonly address: string,
+  ) {}
+
+  /** Hear of one more type: an EventSource tells only of those that it is asked for. */
+  listen(type: string): void {
+    if (this.#types.has(type)) return;
+    this.#types.add(type);
+    for (const listen of this.#open) listen(type);
+  }
+
+  readonly open: OpenLink = (query, heard) => {
+    const source = this.env.source(`${this.address}?${query}`);
+    const listen = (type: string) =>
+      source.addEventListener(type, (event) => {
+        const frame = this.#open.has(listen) ? parse(event.data) : null;
+        if (frame) heard.frame(frame);
+      });
     const close = () => {
-      open = false;
+      this.#open.delete(listen);
       source.onerror = null;
       source.close();
     };
-    for (const type of TYPES)
-      source.addEventListener(type, (event) => {
-        const frame = open ? parse(event.data) : null;
-        if (frame) heard.frame(frame);
-      });
+    this.#open.add(listen);
+    this.#types.forEach(listen);
     source.onerror = () => {
-      if (!open) return;
       close();
       heard.end();
     };
-    return { close };
+    return { transport: "sse", close };
   };
+}
+
+export const openSocket =
+  (env: Env, address: string): OpenLink =>
+  (query, heard) => {
+    const socket = env.socket(`${address}?${query}`);
+    const close = () => {
+      socket.onmessage = socket.onclose = null;
+      socket.close();
+    };
+    socket.onmessage = ({ data }) => {
+      const frame = parse(data);
+      if (frame) heard.frame(frame);
+    };
+    socket.onclose = () => {
+      close();
+      heard.end();
+    };
+    return { transport: "websocket", close };
+  };
+
+/** Opens streams by what works. */
+export interface Opener {
+  readonly open: OpenLink;
+  /** By the better transport, while a stream is open by another. */
+  readonly retry: OpenLink;
+  /** In how many milliseconds to do so; null: not at all. */
+  readonly retryAfter: number | null;
+  /** What came of it. */
+  retried(isGood: boolean): void;
+}

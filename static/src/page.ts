@@ -1,12 +1,15 @@
 import type { Component, Owner, View } from "./component";
 import type { Connection } from "./connection";
-import type { Env } from "./env";
+import type { Cancel, Env } from "./env";
 import type { Notified } from "./notified";
 import { Recent } from "./recent";
 import { isTold, replay, tell, text } from "./telling";
 import { type EventFrame, covers } from "./wire";
 
 const LINGER = 50;
+/** What nobody shows any more is given up in no hurry: what brought it may come back. */
+const GIVE_UP = 10_000;
+const GIVE_UP_SPREAD = 20_000;
 const FOR_ALL = new Set(["broadcast", "users"]);
 
 type Route = (page: Page, frame: EventFrame) => void;
@@ -33,6 +36,9 @@ export class Page implements Owner {
   #rendered = new Set<string>();
   /** Groups that an answer's grant was for, and that the stream may not have yet. */
   #granted = new Set<string>();
+  /** Groups that the stream is to be without, because no component has them any more. */
+  #givenUp = new Set<string>();
+  #givingUp: Cancel | null = null;
   #opened = false;
   /** Added a moment ago. */
   #fresh = new Set<Component>();
@@ -55,7 +61,10 @@ export class Page implements Owner {
   add(component: Component): void {
     this.#components.add(component);
     const { covers: patterns, groups } = component.view;
-    for (const name of [...patterns, ...groups]) this.#rendered.add(name);
+    for (const name of [...patterns, ...groups]) {
+      this.#rendered.add(name);
+      this.#givenUp.delete(name);
+    }
     this.#catchUp(component);
     this.#connection?.start();
     // Together with those inside it, which come after it.
@@ -65,7 +74,9 @@ export class Page implements Owner {
 
   gone(component: Component): void {
     this.#fresh.delete(component);
-    if (!this.#components.delete(component) || this.#components.size) return;
+    if (!this.#components.delete(component)) return;
+    this.#giveUpLater();
+    if (this.#components.size) return;
     // A morph may be putting another one in its place.
     this.env.after(LINGER, () => {
       if (!this.#components.size) this.#connection?.stop();
@@ -111,6 +122,7 @@ export class Page implements Owner {
     const all = [...this.#components];
     for (const component of all) component.hurry();
     this.#cover(all);
+    this.#giveUpLater();
   }
 
   /** The grants can't be renewed: the answers bring new ones. */
@@ -166,6 +178,25 @@ export class Page implements Owner {
       component.asked = lacks;
     }
     this.#fetch(asking);
+  }
+
+  #giveUpLater(): void {
+    const wait = GIVE_UP + this.env.random() * GIVE_UP_SPREAD;
+    this.#givingUp ??= this.env.after(wait, () => this.#giveUp());
+  }
+
+  /** Have the stream be without the groups that no component has any more. */
+  #giveUp(): void {
+    this.#givingUp = null;
+    const groups = this.#connection?.groups ?? [];
+    const names = [...this.#components].flatMap(({ view }) => [...view.covers, ...view.groups]);
+    const unwanted = groups.filter(
+      (name) => this.#rendered.has(name) && !names.some((own) => covers(name, own)),
+    );
+    // Some can't be left; they are given up once.
+    if (unwanted.every((name) => this.#givenUp.has(name))) return;
+    for (const name of unwanted) this.#givenUp.add(name);
+    this.#connection?.narrow(groups.filter((name) => !this.#givenUp.has(name)));
   }
 
   /** Have components fetch. The HTML of one brings that of those inside it. */

@@ -8,15 +8,19 @@ export type Renewal =
   /** Not now. */
   | { kind: "unanswered" };
 
-export type AskRenewal = (grants: readonly string[]) => Promise<Renewal>;
+/** Ask for a grant of all that some allow, or of some groups only. */
+export type AskRenewal = (
+  grants: readonly string[],
+  groups?: readonly string[],
+) => Promise<Renewal>;
 
 const TIMEOUT = 10_000;
 
 export const asker =
   (post: Post, address: string): AskRenewal =>
-  async (grants) => {
+  async (grants, groups) => {
     try {
-      return read(await post(address, { grants }, TIMEOUT));
+      return read(await post(address, { grants, groups }, TIMEOUT));
     } catch {
       return { kind: "unanswered" };
     }

@@ -5,7 +5,8 @@ import type { AskRenewal } from "./renewal";
 
 /** What came of a renewal. */
 export interface Renewed {
-  renewed(parts: readonly string[], whole: string): void;
+  /** The whole may be for less than its parts. */
+  renewed(parts: readonly string[], whole: string, isLess: boolean): void;
   refused(grants: readonly string[]): void;
   /** All stays as it is for now. */
   kept(): void;
@@ -70,20 +71,25 @@ export class Renewer {
     this.#go();
   }
 
+  /** Make one grant of all, for some of their groups. */
+  narrow(groups: readonly string[]): void {
+    this.#go(groups);
+  }
+
   get #isDue(): boolean {
     return this.#dueAt <= this.env.now();
   }
 
-  #go(): void {
-    if (!this.#isAsking && this.grants.renewable.length) void this.#run();
+  #go(groups?: readonly string[]): void {
+    if (!this.#isAsking && this.grants.renewable.length) void this.#run(groups);
   }
 
-  async #run(): Promise<void> {
+  async #run(groups?: readonly string[]): Promise<void> {
     const sent = this.grants.renewable.slice(0, MOST);
     const wasDue = this.#isDue;
     this.#isAsking = true;
     this.#timer?.();
-    const answer = await this.ask(sent);
+    const answer = await this.ask(sent, groups);
     this.#isAsking = false;
     // What was let go of in the meantime must not come back.
     const isWanted = this.grants.holds(sent);
@@ -91,7 +97,7 @@ export class Renewer {
       this.grants.replace(sent, answer.grant);
       this.#backoff.reset();
       this.#live(this.#isOpen ? answer.expires : null);
-      this.told.renewed(sent, answer.grant);
+      this.told.renewed(sent, answer.grant, !!groups);
     } else if (isWanted && answer.kind === "refused" && (wasDue || this.#isDue)) {
       this.#backoff.reset();
       this.#live(null);

@@ -1,10 +1,11 @@
 import type { State } from "./connection";
+import type { Transport } from "./link";
 
 /** What `Alpine.store("sse")` holds. */
 export interface Status {
   online: boolean;
   state: State;
-  transport: "sse" | null;
+  transport: Transport | null;
   lastActivity: number | null;
 }
 
@@ -24,12 +25,12 @@ export class StatusTeller {
     private readonly target: EventTarget,
   ) {}
 
-  state(state: State): void {
+  state(state: State, transport: Transport | null): void {
     const online = state === "connected";
     const changed = online !== this.status.online;
     this.status.state = state;
     this.status.online = online;
-    this.status.transport = online ? "sse" : null;
+    this.status.transport = transport;
     if (online) this.#denied = "";
     if (changed) this.#tell(online ? "sse:connected" : "sse:disconnected", { state });
   }

@@ -6,6 +6,7 @@ export interface EventFrame {
   group: string;
   payload: Record<string, unknown>;
   sender: string | null;
+  ts: string;
   /** Milliseconds: wait a random time below it before fetching because of this. */
   spread?: number;
 }

@@ -1,23 +1,66 @@
 // Recording stand-ins for what the browser gives: a clock, streams, answers.
 
-import type { Env, Source } from "../src/env";
+import type { Channel, Env, Socket, Source } from "../src/env";
 
 /** Lets every promise that can go on go on. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-export class FakeSource implements Source {
-  onerror: ((event: Event) => unknown) | null = null;
+/** What is the same of all that a stream can go by. */
+abstract class FakeStream {
   closed = false;
-  #listeners = new Map<string, (event: MessageEvent<string>) => void>();
 
   constructor(readonly url: URL) {}
 
-  addEventListener(type: string, listener: (event: MessageEvent<string>) => void): void {
-    this.#listeners.set(type, listener);
-  }
-
   close(): void {
     this.closed = true;
+  }
+
+  abstract send(frame: { type: string } & Record<string, unknown>): void;
+
+  /** The first frame, and nothing that shows that more get through. */
+  begin(fields: Record<string, unknown> = {}): void {
+    this.send({ type: "stream-open", groups: [], denied: [], keep_alive: 15, ...fields });
+  }
+
+  open(fields: Record<string, unknown> = {}): void {
+    this.begin(fields);
+    this.send({ type: "keep-alive" });
+  }
+
+  abstract cut(): void;
+
+  get grants(): string[] {
+    return this.url.searchParams.getAll("grant");
+  }
+
+  get names(): string[] {
+    return this.url.searchParams.getAll("group");
+  }
+
+  get cursor(): string | null {
+    return this.url.searchParams.get("lastEventId");
+  }
+}
+
+export class FakeSocket extends FakeStream implements Socket {
+  onmessage: ((event: MessageEvent<string>) => unknown) | null = null;
+  onclose: ((event: CloseEvent) => unknown) | null = null;
+
+  send(frame: { type: string } & Record<string, unknown>): void {
+    this.onmessage?.({ data: JSON.stringify(frame) } as MessageEvent<string>);
+  }
+
+  cut(): void {
+    this.onclose?.({ code: 1006 } as CloseEvent);
+  }
+}
+
+export class FakeSource extends FakeStream implements Source {
+  onerror: ((event: Event) => unknown) | null = null;
+  #listeners = new Map<string, (event: MessageEvent<string>) => void>();
+
+  addEventListener(type: string, listener: (event: MessageEvent<string>) => void): void {
+    this.#listeners.set(type, listener);
   }
 
   /** Delivers a frame as a browser does: only to who listens for its type. */
@@ -26,20 +69,36 @@ export class FakeSource implements Source {
     this.#listeners.get(frame.type)?.({ data } as MessageEvent<string>);
   }
 
-  open(fields: Record<string, unknown> = {}): void {
-    this.send({ type: "stream-open", groups: [], denied: [], keep_alive: 15, ...fields });
-  }
-
   cut(): void {
     this.onerror?.(new Event("error"));
   }
+}
 
-  get grants(): string[] {
-    return this.url.searchParams.getAll("grant");
+/** The tabs of a browser, as far as they hear each other. */
+export class FakeTabs {
+  channels = new Set<FakeChannel>();
+}
+
+class FakeChannel implements Channel {
+  onmessage: ((event: MessageEvent<unknown>) => unknown) | null = null;
+
+  constructor(
+    private readonly tabs: FakeTabs,
+    private readonly name: string,
+  ) {
+    tabs.channels.add(this);
   }
 
-  get cursor(): string | null {
-    return this.url.searchParams.get("lastEventId");
+  postMessage(data: unknown): void {
+    for (const other of this.tabs.channels)
+      if (other !== this && other.name === this.name)
+        queueMicrotask(() => {
+          if (this.tabs.channels.has(other)) other.onmessage?.({ data } as MessageEvent);
+        });
+  }
+
+  close(): void {
+    this.tabs.channels.delete(this);
   }
 }
 
@@ -55,6 +114,10 @@ export interface Request {
 /** A browser whose time passes only in `pass`, and which writes down what is asked of it. */
 export class FakeEnv implements Env {
   sources: FakeSource[] = [];
+  sockets: FakeSocket[] = [];
+  tabs = new FakeTabs();
+  isCramped = false;
+  stored = new Map<string, string>();
   requests: Request[] = [];
   chance = 0.5;
   #now = 0;
@@ -82,6 +145,23 @@ export class FakeEnv implements Env {
     const source = new FakeSource(new URL(url, "http://test"));
     this.sources.push(source);
     return source;
+  }
+
+  socket(url: string): FakeSocket {
+    const socket = new FakeSocket(new URL(url, "http://test"));
+    this.sockets.push(socket);
+    return socket;
+  }
+
+  channel(name: string): FakeChannel {
+    return new FakeChannel(this.tabs, name);
+  }
+
+  storage(): Storage {
+    return {
+      getItem: (key: string) => this.stored.get(key) ?? null,
+      setItem: (key: string, value: string) => void this.stored.set(key, value),
+    } as Storage;
   }
 
   fetch(url: string, init: RequestInit): Promise<Response> {
@@ -118,5 +198,9 @@ export class FakeEnv implements Env {
 
   get open(): FakeSource[] {
     return this.sources.filter((source) => !source.closed);
+  }
+
+  get openSockets(): FakeSocket[] {
+    return this.sockets.filter((socket) => !socket.closed);
   }
 }

@@ -1,17 +1,24 @@
 // A connection with the grant "one" that writes down what it tells of.
 
 import { Connection } from "../src/connection";
-import { openSource } from "../src/link";
+import { type Opener, Sources, type Transport } from "../src/link";
 import { poster } from "../src/post";
 import { asker } from "../src/renewal";
 import { FakeEnv, type FakeSource, type Request } from "./fakes";
 
+/** By SSE and nothing else. */
+const streamsOnly = (env: FakeEnv): Opener => {
+  const { open } = new Sources(env, "/sse/stream");
+  return { open, retry: (...given) => open(...given), retryAfter: null, retried: () => undefined };
+};
+
 export class Line {
   env = new FakeEnv();
   told: unknown[][] = [];
+  transports: (Transport | null)[] = [];
   connection: Connection;
 
-  constructor() {
+  constructor(opener?: (env: FakeEnv) => Opener) {
     const note =
       (what: string) =>
       (...args: unknown[]) =>
@@ -19,14 +26,17 @@ export class Line {
     const sink = {
       event: (frame: { id: string }) => void this.told.push(["event", frame.id]),
       reset: note("reset"),
-      state: note("state"),
+      state: (state: string, transport: Transport | null) => {
+        this.told.push(["state", state]);
+        this.transports.push(transport);
+      },
       activity: () => undefined,
       opened: note("opened"),
       denied: note("denied"),
       expired: note("expired"),
     };
-    const [open, ask] = [openSource(this.env), asker(poster(this.env, "csrf"), "/sse/grants")];
-    this.connection = new Connection(this.env, open, "/sse/stream", sink, "e:5", ["one"], ask);
+    const ask = asker(poster(this.env, "csrf"), "/sse/grants");
+    this.connection = new Connection(this.env, (opener ?? streamsOnly)(this.env), sink, "e:5", ["one"], ask);
   }
 
   get heard(): unknown[] {

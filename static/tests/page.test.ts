@@ -605,3 +605,42 @@ test("a grant for what the stream has is not needed", async () => {
   await stage.env.pass(100);
   assert.equal(stage.connection.told.length, told);
 });
+
+// A14
+test("a group that no component has any more is given up after a while, once", async () => {
+  const { connection, env, page } = stage;
+  stage.add({}, { groups: ["news"] });
+  const [other, view] = stage.add({}, { groups: ["sport", "broadcast"], covers: ["match.*"] });
+  const [same] = stage.add({}, { groups: ["sport"] });
+  connection.groups = ["broadcast", "users", "news", "sport", "match.*"];
+  page.opened(connection.groups);
+  view.isGone = true;
+  page.gone(other);
+  await env.pass(30_000);
+  assert.deepEqual(connection.narrowed, [["users", "news", "sport"]]);
+  page.gone(same);
+  await env.pass(30_000);
+  assert.deepEqual(connection.narrowed[1], ["users", "news"]);
+  // The automatic ones are there all the same.
+  connection.groups = ["broadcast", "users", "news"];
+  page.opened(connection.groups);
+  await env.pass(30_000);
+  assert.equal(connection.narrowed.length, 2);
+});
+
+// A14
+test("a group that comes back in time, or under a pattern, isn't given up", async () => {
+  const { connection, env, page } = stage;
+  stage.add({}, { groups: ["news"] });
+  const [first] = stage.add({}, { groups: ["sport"] });
+  const [second] = stage.add({}, { groups: ["match.7"] });
+  connection.groups = ["news", "sport", "match.*"];
+  page.opened(connection.groups);
+  page.gone(first);
+  page.gone(second);
+  await env.pass(9_000);
+  stage.add({}, { groups: ["sport"] });
+  stage.add({}, { groups: ["match.8"] });
+  await env.pass(30_000);
+  assert.deepEqual(connection.narrowed, []);
+});

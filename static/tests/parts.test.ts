@@ -52,21 +52,21 @@ test("the status tells of each change once", () => {
     target.addEventListener(name, () => told.push(name));
   const status = initialStatus();
   const teller = new StatusTeller(status, target);
-  teller.state("connecting");
+  teller.state("connecting", null);
   assert.deepEqual(status, {
     online: false,
     state: "connecting",
     transport: null,
     lastActivity: null,
   });
-  teller.state("connected");
+  teller.state("connected", "sse");
   teller.activity(5);
   assert.deepEqual(status, { online: true, state: "connected", transport: "sse", lastActivity: 5 });
   teller.denied(["a"], null);
   teller.denied(["a"], null);
   teller.reset(["a"]);
-  teller.state("disconnected");
-  teller.state("closed");
+  teller.state("disconnected", null);
+  teller.state("closed", null);
   assert.deepEqual(told, ["sse:connected", "sse:denied", "sse:reset", "sse:disconnected"]);
 });
 
@@ -74,7 +74,23 @@ test("a script without a stream says so", () => {
   const config = (dataset: Record<string, string>) => configOf({ dataset } as unknown as HTMLElement);
   assert.equal(config({ stream: "off", components: "/c/" }).stream, null);
   assert.deepEqual(
-    config({ stream: "/s", components: "/c/", grants: "/g", grant: "g", cursor: "e:1", csrf: "t" }),
-    { stream: "/s", components: "/c/", renewal: "/g", grants: ["g"], cursor: "e:1", csrf: "t" },
+    config({
+      stream: "/s",
+      socket: "/w",
+      components: "/c/",
+      grants: "/g",
+      grant: "g",
+      cursor: "e:1",
+      csrf: "t",
+    }),
+    {
+      stream: "/s",
+      socket: "/w",
+      components: "/c/",
+      renewal: "/g",
+      grants: ["g"],
+      cursor: "e:1",
+      csrf: "t",
+    },
   );
 });

@@ -115,7 +115,7 @@ test("it is tried once more before the life of the grants is over", async () => 
 });
 
 test("a life of no length is renewed once a second at most", async () => {
-  first.send({ type: "stream-open", groups: ["news"], expires: 0 });
+  first.open({ groups: ["news"], expires: 0 });
   for (let n = 1; n <= 5; n++) {
     await env.pass(999);
     assert.equal(line.sent.length, n - 1);
@@ -821,4 +821,34 @@ test("a user who was disconnected comes back with what can be renewed only", asy
   await line.renew("new");
   await env.pass(3_000);
   assert.deepEqual(env.last.grants, ["new"]);
+});
+
+// A14
+test("a narrower grant opens a second stream, which takes over without a gap", async () => {
+  await live(20_000);
+  first.send(event(6));
+  connection.narrow(["news"]);
+  assert.deepEqual(line.request.body, { grants: ["one"], groups: ["news"] });
+  await line.renew("narrow");
+  assert.equal(env.open.length, 2);
+  assert.deepEqual(env.last.grants, ["narrow"]);
+  assert.equal(env.last.cursor, "e:6");
+  first.send(event(7));
+  env.last.open({ id: "e:6" });
+  env.last.send(event(7));
+  env.last.send({ type: "keep-alive", id: "e:7" });
+  assert.deepEqual(env.open, [env.last]);
+  assert.deepEqual(line.heard, ["e:6", "e:7"]);
+  assert.deepEqual(line.states, ["connecting", "connected"]);
+});
+
+test("a narrower grant that is refused changes nothing", async () => {
+  await live(20_000);
+  connection.narrow(["news"]);
+  await line.refuse();
+  assert.deepEqual(env.open, [first]);
+  connection.narrow(["news"]);
+  await line.fail();
+  assert.deepEqual(env.open, [first]);
+  assert.deepEqual(connection.groups, ["news"]);
 });

@@ -101,6 +101,13 @@ export class FakeConnection {
   addGrant(grant: string, position: string): void {
     this.told.push([grant, position]);
   }
+
+  /** The groups that it was narrowed to. */
+  narrowed: unknown[] = [];
+
+  narrow(groups: string[]): void {
+    this.narrowed.push(groups);
+  }
 }
 
 export class Stage {
@@ -141,7 +148,7 @@ export class Stage {
     payload: Record<string, unknown>,
     more: Record<string, unknown> = {},
   ): void {
-    this.page.event({ type, id: `e:${seq}`, group: "news", payload, sender: null, ...more });
+    this.page.event({ type, id: `e:${seq}`, group: "news", payload, sender: null, ts: "", ...more });
   }
 
   get requests(): Request[] {

@@ -1,0 +1,144 @@
+import { HEALTHY, FIRST_SILENCE } from "./attempt";
+import type { Env } from "./env";
+import type { Link, OpenLink, Opener } from "./link";
+import { Race } from "./race";
+import type { Slots } from "./slots";
+
+const KEY = "sse:websocket";
+const REMEMBERED = 600_000;
+const SECOND_LOOK = 1_000;
+const TOO_MANY_CUTS = 3;
+
+/**
+ * Decides by what a stream is opened: SSE where it works, else a WebSocket.
+ *
+ * What works is found by trying. Where SSE has failed and a WebSocket hasn't, SSE is
+ * doubted, and tried once more beside the WebSocket: it may have been an outage. If that
+ * fails too, this tab remembers it for ten minutes.
+ */
+export class Transports implements Opener {
+  #isDoubted = false;
+  #hasWorked = false;
+  /** How often in a row SSE ended unheard. */
+  #failures = 0;
+  /** How often in a row it was cut soon after it was open. */
+  #cuts = 0;
+
+  constructor(
+    private readonly env: Env,
+    private readonly source: OpenLink,
+    private readonly socket: OpenLink,
+    private readonly slots: Slots,
+  ) {}
+
+  readonly open: OpenLink = (query, heard) =>
+    this.#whenFree((isFree) => {
+      const isBad = this.#isDoubted || this.#badUntil > this.env.now();
+      const both = isBad ? [this.socket, this.#sse] : [this.#sse, this.socket];
+      // SSE that worked and is refused now is likely to be a server that restarts.
+      const isHasty = isBad || !this.#hasWorked || this.#failures > 0;
+      return new Race(this.env, isFree ? both : [this.socket], isHasty, query, heard, (by) => {
+        if (isFree && !isBad && by === "websocket") this.#isDoubted = true;
+      });
+    });
+
+  readonly retry: OpenLink = (query, heard) =>
+    this.#whenFree((isFree) => {
+      if (isFree) return this.#sse(query, heard);
+      heard.end();
+      return null;
+    });
+
+  get retryAfter(): number | null {
+    if (this.#isDoubted) return SECOND_LOOK;
+    const until = this.#badUntil;
+    return until ? Math.max(until - this.env.now(), SECOND_LOOK) : null;
+  }
+
+  retried(isGood: boolean): void {
+    this.#isDoubted = false;
+    this.#cuts = 0;
+    this.#badUntil = isGood ? 0 : this.env.now() + REMEMBERED;
+  }
+
+  /** SSE, with an eye on how it fares. */
+  readonly #sse: OpenLink = (query, heard) => {
+    let openedAt: number | null = null;
+    let frames = 0;
+    let isOver = false;
+    const over = (isCut: boolean) => {
+      if (isOver) return;
+      isOver = true;
+      this.slots.drop();
+      this.#judge(isCut, frames, openedAt === null ? null : this.env.now() - openedAt);
+    };
+    this.slots.hold();
+    const link = this.source(query, {
+      frame: (frame) => {
+        openedAt ??= this.env.now();
+        frames++;
+        this.#hasWorked = true;
+        this.#failures = 0;
+        heard.frame(frame);
+      },
+      end() {
+        over(true);
+        heard.end();
+      },
+    });
+    return {
+      transport: link.transport,
+      close() {
+        over(false);
+        link.close();
+      },
+    };
+  };
+
+  /** Learn from a link that is over after so many frames and milliseconds, if it opened. */
+  #judge(isCut: boolean, frames: number, life: number | null): void {
+    if (life === null) {
+      if (isCut) this.#failures++;
+    } else if (frames === 1 && life >= FIRST_SILENCE) {
+      this.#isDoubted = true; // something on the way holds frames back
+    } else if (life >= HEALTHY) {
+      this.retried(true);
+    } else if (isCut && ++this.#cuts >= TOO_MANY_CUTS) {
+      this.#isDoubted = true;
+    }
+  }
+
+  /** Open a link once it is known whether this tab may hold an EventSource. */
+  #whenFree(open: (isFree: boolean) => Link | null): Link {
+    let link: Link | null = null;
+    let isOver = false;
+    this.slots.ask((isFree) => {
+      if (!isOver) link = open(isFree);
+    });
+    return {
+      get transport() {
+        return link?.transport ?? null;
+      },
+      close() {
+        isOver = true;
+        link?.close();
+      },
+    };
+  }
+
+  get #badUntil(): number {
+    try {
+      return Number(this.env.storage().getItem(KEY));
+    } catch {
+      return 0; // storage may be forbidden
+    }
+  }
+
+  set #badUntil(until: number) {
+    try {
+      this.env.storage().setItem(KEY, String(until));
+    } catch {
+      // then it is found out again by the next page
+    }
+  }
+}

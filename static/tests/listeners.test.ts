@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import type { ConnectOptions, StreamEvent } from "../src/client";
+import type { Connection } from "../src/connection";
+import { Listeners } from "../src/listeners";
+import { FakeEnv } from "./fakes";
+import { event } from "./line";
+
+let env: FakeEnv;
+let client: Listeners;
+let told: string[];
+let errors: unknown[];
+let connection: Connection;
+let signal: AbortSignal;
+
+function connect(options: ConnectOptions = {}): void {
+  env = new FakeEnv();
+  client = new Listeners(env, options, (...followed) => {
+    [connection, signal] = followed;
+  });
+}
+
+beforeEach(() => {
+  connect();
+  told = [];
+  errors = [];
+  globalThis.reportError = (error: unknown) => void errors.push(error);
+});
+
+const note = ({ id, group }: StreamEvent) => void told.push(`${group} ${id}`);
+const changed = "component.data_changed";
+
+/** The second stream has all; it is the only one from now on. */
+function settle(seq: number): void {
+  env.last.open({ id: `e:${seq}` });
+  env.last.send({ type: "keep-alive", id: `e:${seq}` });
+}
+
+test("there is a stream when there is something to hear, for all of it", async () => {
+  await env.pass(0);
+  assert.equal(env.sources.length, 0);
+  client.on("news", changed, note);
+  client.on("sport.*", "goal", note);
+  await env.pass(100);
+  assert.equal(env.sources.length, 1);
+  assert.deepEqual(env.last.names, ["news", "sport.*"]);
+  assert.equal(env.last.url.pathname, "/sse/stream");
+  assert.equal(env.last.cursor, null);
+});
+
+test("listeners are told of their group and type, patterns of all groups under them", async () => {
+  client.on("news", changed, note);
+  await env.pass(0);
+  client.on("sport.*", "goal", note);
+  await env.pass(50);
+  assert.equal(env.last.cursor, null);
+  assert.deepEqual(env.last.names, ["news", "sport.*"]);
+  settle(5);
+  env.last.send(event(6));
+  env.last.send({ ...event(7, "sport.7"), type: "goal" });
+  env.last.send(event(8, "sport.7"));
+  env.last.send({ ...event(9), type: "notify" });
+  env.last.send({ ...event(10, "sport.7.home"), type: "goal" });
+  assert.deepEqual(told, ["news e:6", "sport.7 e:7"]);
+});
+
+test("a star is every type", async () => {
+  client.on("news", "*", note);
+  await env.pass(0);
+  env.last.open();
+  env.last.send(event(6));
+  env.last.send({ ...event(7), type: "notify" });
+  assert.deepEqual(told, ["news e:6", "news e:7"]);
+});
+
+test("a type of the application's own is heard on a stream that is open already", async () => {
+  client.on("news", changed, note);
+  await env.pass(0);
+  env.last.open();
+  client.on("news", "headline", note);
+  env.last.send({ ...event(6), type: "headline" });
+  assert.deepEqual(told, ["news e:6"]);
+});
+
+test("a new group takes a second stream that resumes where the first is", async () => {
+  client.on("news", changed, note);
+  await env.pass(0);
+  env.last.open({ id: "e:5" });
+  env.last.send(event(6));
+  client.on("sport", changed, note);
+  client.on("sport", "goal", note);
+  await env.pass(50);
+  assert.equal(env.open.length, 2);
+  assert.deepEqual(env.last.names, ["news", "sport"]);
+  assert.equal(env.last.cursor, "e:6");
+  env.last.send(event(7, "sport"));
+  settle(7);
+  assert.equal(env.open.length, 1);
+  assert.deepEqual(told, ["news e:6", "sport e:7"]);
+});
+
+test("a group is left with its last listener, the stream with the last group", async () => {
+  const leave = [client.on("news", changed, note), client.on("sport", changed, note)];
+  const again = client.on("sport", changed, note);
+  await env.pass(50);
+  settle(5);
+  leave[1]?.();
+  await env.pass(200);
+  assert.equal(env.open.length, 1);
+  again();
+  await env.pass(200);
+  assert.deepEqual(env.last.names, ["news"]);
+  settle(5);
+  leave[0]?.();
+  await env.pass(200);
+  assert.deepEqual(env.open, []);
+  assert.equal(client.status.state, "closed");
+});
+
+test("who leaves and comes back at once keeps the stream", async () => {
+  const leave = client.on("news", changed, note);
+  await env.pass(0);
+  env.last.open();
+  leave();
+  client.on("news", changed, note);
+  await env.pass(200);
+  assert.equal(env.sources.length, 1);
+  env.last.send(event(6));
+  assert.deepEqual(told, ["news e:6"]);
+});
+
+test("a reset and a refusal are told to the groups they are about", async () => {
+  for (const group of ["news", "sport.*", "other"])
+    for (const what of ["reset", "denied"] as const)
+      client.on(group, what, () => told.push(`${group} ${what}`));
+  await env.pass(0);
+  env.last.open({ denied: ["other"] });
+  env.last.send({ type: "stream-reset", groups: ["news", "sport.7"] });
+  assert.deepEqual(told, ["other denied", "news reset", "sport.* reset"]);
+});
+
+test("what a listener throws is reported, and the others are told all the same", async () => {
+  const error = new Error("mine");
+  client.on("news", changed, () => {
+    throw error;
+  });
+  client.on("news", changed, note);
+  await env.pass(0);
+  env.last.open();
+  env.last.send(event(6));
+  assert.deepEqual(errors, [error]);
+  assert.deepEqual(told, ["news e:6"]);
+});
+
+test("the status is another object after a change, and told of", async () => {
+  const states: string[] = [];
+  const stop = client.onStatus(({ state }) => states.push(state));
+  client.on("news", changed, note);
+  await env.pass(0);
+  const before = client.status;
+  env.last.open();
+  assert.deepEqual(client.status, { online: true, state: "connected", transport: "sse" });
+  assert.notEqual(client.status, before);
+  const now = client.status;
+  env.last.send(event(6));
+  assert.equal(client.status, now);
+  assert.equal(client.lastActivity, env.now());
+  stop();
+  env.last.cut();
+  assert.equal(client.status.state, "disconnected");
+  assert.deepEqual(states, ["connecting", "connected"]);
+});
+
+test("a grant is asked for first, again if that fails, and when it is too old", async () => {
+  let asked = 0;
+  let answer = (): Promise<string> => Promise.reject(new Error("503"));
+  connect({
+    lastEventId: "e:5",
+    getGrant: () => {
+      asked++;
+      return answer();
+    },
+  });
+  client.on("news", changed, note);
+  client.on("sport", changed, note);
+  await env.pass(0);
+  await env.pass(0);
+  assert.equal(asked, 1);
+  assert.equal(env.sources.length, 0);
+  answer = async () => `grant ${asked}`;
+  await env.pass(250);
+  assert.deepEqual(env.last.grants, ["grant 2"]);
+  assert.deepEqual(env.last.names, ["news", "sport"]);
+  assert.equal(env.last.cursor, "e:5");
+  env.last.open({ id: "e:5", expires: 10 });
+  await env.pass(8_000);
+  assert.equal(asked, 3);
+  await env.pass(50);
+  assert.deepEqual(env.last.grants, ["grant 3"]);
+  assert.deepEqual(env.last.names, ["news", "sport"]);
+  settle(6);
+  assert.equal(env.open.length, 1);
+});
+
+test("a stream on another origin", async () => {
+  connect({ url: "https://events.example/live/" });
+  client.on("news", changed, note);
+  await env.pass(0);
+  assert.equal(env.last.url.href.split("?")[0], "https://events.example/live/stream");
+});
+
+test("closed for good is closed for good", async () => {
+  client.on("news", changed, note);
+  await env.pass(0);
+  env.last.open();
+  client.close();
+  assert.ok(signal.aborted);
+  client.on("sport", changed, note);
+  connection.wake();
+  await env.pass(60_000);
+  assert.deepEqual(env.open, []);
+  assert.equal(env.sources.length, 1);
+});
