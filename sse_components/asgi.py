@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,12 +18,17 @@ from sse_components.hub import Hub
 from sse_components.requests import Receive, Scope, Send
 from sse_components.sockets import socket
 from sse_components.stop_signals import StopSignals
-from sse_components.streams import stream
+from sse_components.streams import Header, stream
 
 __all__ = ["Application", "get_asgi_application"]
 
 DRAIN_SECONDS = 1.5
 """How long ended streams have to take their last frame, before they are cut."""
+
+REFUSAL = (
+    b"The embedded broker is one process, and another one serves. The log of the "
+    b"server says what to do."
+)
 
 logger = logging.getLogger("sse_components.asgi")
 
@@ -38,10 +43,13 @@ class Application:
 
     def __init__(self, django: Callable[..., Any]) -> None:
         self._django = django
+        self._was_refused = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
+        elif not await self._may_serve():
+            await _refuse(scope, receive, send)
         elif scope["type"] == "websocket":
             await _websocket(scope, receive, send)
         elif (path := _below_prefix(scope)) == "stream":
@@ -54,6 +62,37 @@ class Application:
         else:
             await _have_streams()
             await self._django(scope, receive, send)
+
+    async def _may_serve(self) -> bool:
+        """Whether no other process of the server does, where no lifespan has found out.
+
+        One that may not serves nothing at all: its pages would be without events, and
+        what they publish would reach nobody.
+        """
+        if runtime.hub() is not None:
+            return True
+        patience = 0 if self._was_refused else workers.PATIENCE_SECONDS
+        try:
+            await _refuse_a_second(patience)
+        except ImproperlyConfigured as error:
+            if not self._was_refused:
+                logger.error("Nothing is served by this process: %s", error)
+            self._was_refused = True
+            return False
+        return True
+
+
+async def _refuse_a_second(patience: float = workers.PATIENCE_SECONDS) -> None:
+    if runtime.settings().broker_url == conf.EMBEDDED:
+        await workers.refuse_a_second(patience)
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()  # websocket.connect
+        await send({"type": "websocket.close", "code": 1013})
+    else:
+        await _answer(send, 503, "text/plain", REFUSAL)
 
 
 async def _have_streams() -> None:
@@ -80,9 +119,15 @@ def _below_prefix(scope: Scope) -> str:
 async def _bundle(name: str, send: Send) -> None:
     found = bundles.content(name)
     status, (kind, body) = (200, found) if found else (404, ("text/plain", b""))
-    headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
-    if found:
-        headers.append((b"cache-control", bundles.FOREVER.encode()))
+    cache = [(b"cache-control", bundles.cache_control(name).encode())] if found else []
+    await _answer(send, status, kind, body, cache)
+
+
+async def _answer(
+    send: Send, status: int, kind: str, body: bytes, more: Sequence[Header] = ()
+) -> None:
+    length = b"%d" % len(body)
+    headers = [(b"content-type", kind.encode()), (b"content-length", length), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -91,8 +136,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     """Serve streams from the server's start until it stops; always answers."""
     await receive()
     try:
-        if runtime.settings().broker_url == conf.EMBEDDED:
-            await workers.refuse_a_second()
+        await _refuse_a_second()
         hub = await runtime.start()
     except Exception as error:
         known = isinstance(error, ImproperlyConfigured | BrokerRefused)

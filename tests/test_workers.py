@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from pytest import LogCaptureFixture
+from pytest_django import Settings
 
+from sse_components import runtime, workers
+from sse_components.asgi import get_asgi_application
 from sse_components.workers import refuse_a_second
+from tests.communicator import Communicator, request, scope
 from tests.servers import ROOT
 
 HOLD = """
@@ -79,6 +84,43 @@ async def test_so_it_is_where_the_socket_is_a_file(tmp_path: Path) -> None:
     refusal = pytest.raises(ImproperlyConfigured)
     with closing(bound_to_a_file(tmp_path)) as shared, held(shared), refusal:
         await refuse_a_second(patience=0)
+
+
+# A65
+async def test_without_lifespan_nothing_is_served_until_the_socket_is_free(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(workers, "PATIENCE_SECONDS", 0)
+    application = get_asgi_application()
+    with closing(listening()) as shared, held(shared) as first:
+        for path in ("/sse/stream", "/sse/groups/news.updates", "/nothing/here"):
+            async with request(application, path) as exchange:
+                assert exchange.status == 503
+                assert b"log of the server" in await exchange.read()
+        websocket = Communicator(application, scope("/sse/ws") | {"type": "websocket"})
+        await websocket.say("websocket.connect")
+        assert (await websocket.hear())["type"] == "websocket.close"
+        await websocket.finished()
+        (error,) = caplog.records
+        assert error.levelname == "ERROR"
+        assert "redis://" in error.getMessage()
+        assert runtime.hub() is None
+        first.kill()
+        first.wait()
+        async with request(application, "/sse/stream") as exchange:
+            assert exchange.status == 200
+    await runtime.stop()
+
+
+# A65
+async def test_workers_over_redis_need_no_socket_of_their_own(
+    settings: Settings,
+) -> None:
+    settings.SSE_COMPONENTS = {"BROKER_URL": "redis://127.0.0.1:1"}
+    with closing(listening()) as shared, held(shared):
+        async with request(get_asgi_application(), "/nothing/here") as exchange:
+            assert exchange.status == 404
+    await runtime.stop()
 
 
 async def test_a_process_that_has_claimed_its_socket_keeps_it() -> None:

@@ -8,11 +8,11 @@ from typing import Any, Final
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
-from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
-from django.template.loader import get_template
+from django.template import TemplateDoesNotExist, TemplateSyntaxError
 
 from sse_components.components import registry
 from sse_components.components.base import ReactiveComponent
+from sse_components.components.rendering import template_of
 from sse_components.events import is_pattern, is_subscribable
 from sse_components.groups import BROADCAST, USERS, is_reserved, wire_name
 
@@ -85,10 +85,7 @@ def _modules_of(name: str) -> list[str]:
 def _faults_of_template(component: Component) -> Iterator[CheckMessage]:
     name = registry.name_of(component)
     try:
-        if component.template is not None:
-            engines["django"].from_string(component.template)
-        else:
-            get_template(str(component.template_name))
+        template_of(component)
     except TemplateDoesNotExist as error:
         yield Error(
             f"There is no template {component.template_name!r}.",

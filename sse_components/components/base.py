@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest
 from django.utils.functional import Promise
 
 from sse_components.components import registry
-from sse_components.components.methods import PublicMethod, method_of
+from sse_components.components.methods import PublicMethod, check_kind, method_of
 from sse_components.components.public import PublicProperty, Watch
+
+OURS: Final = {
+    "request": "the request that it is rendered or called for",
+    "page": "path and query of the page it is on",
+    "props": "its public properties as a dict",
+    "client": "what is to be done in the page after a call",
+    "watch": "what is noted of its public properties",
+}
+"""The attributes that each component is given, and what they are for."""
 
 
 class Client:
@@ -65,8 +74,8 @@ class ReactiveComponent:
     render, with the arguments of the tag.
 
     What else is set on it, in a public method or in `__init__`, is there again at the
-    next call: JSON's types, dates and times, decimals, UUIDs, models. Not what `load()`
-    sets, and nothing whose name begins with _.
+    next call: JSON's types, dates and times, decimals, UUIDs, enums, models. Not what
+    `load()` sets, and nothing whose name begins with _.
     """
 
     template: ClassVar[str | None] = None
@@ -82,16 +91,23 @@ class ReactiveComponent:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for member in vars(cls).values():
+            check_kind(member)
             if method_of(member):  # which a template has no business to call
                 member.alters_data = True
         registry.add(cls)
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        component = super().__new__(cls)
+        component.watch = Watch()  # so that a subclass may set something before ours
+        return component
+
     def __init__(self, request: HttpRequest, page: str) -> None:
-        self.watch = Watch()
-        self.request = request
-        self.page = page
+        self.watch: Watch
+        self.request: HttpRequest
+        self.page: str
         """Path and query of the page it is on, also while it is refreshed."""
-        self.client = Client()
+        self.client: Client
+        vars(self).update(request=request, page=page, client=Client())
 
     def load(self, *args: Any, **kwargs: Any) -> None:
         """Fetch what the template shows."""
@@ -139,6 +155,11 @@ class ReactiveComponent:
     if not TYPE_CHECKING:  # who checks types would take any name for an attribute
 
         def __setattr__(self, name: str, value: object) -> None:
+            if name in OURS and not isinstance(value, Watch):
+                raise AttributeError(
+                    f"{type(self).__name__} can't set self.{name}, which is "
+                    f"{OURS[name]}: give it another name."
+                )
             super().__setattr__(name, value)
             if name != "watch":
                 self.watch.writes.add(name)

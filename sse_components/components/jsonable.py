@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from datetime import datetime, time
 from enum import Enum
 from typing import Any
 
@@ -31,4 +33,6 @@ def _encode(value: Any) -> Any:
         return list(value)
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, datetime | time):  # an event has them without microseconds
+        return re.sub(r"\+00:00$", "Z", value.isoformat())
     return operations.encode(value)

@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
-from sse_components.components.base import ReactiveComponent
+from sse_components.components.base import OURS, ReactiveComponent
 from sse_components.components.packing import is_packable
 from sse_components.components.page import Page
 from sse_components.components.state import Own, State
-
-_OURS: Final = frozenset({"request", "page", "client"})
 
 
 def made(
@@ -26,7 +24,7 @@ def made(
     instance = component(page.request, page.path)
     instance.watch.writes = {
         name
-        for name in instance.watch.writes - _OURS
+        for name in instance.watch.writes
         if is_packable(vars(instance).get(name))  # `__init__` sets the others anew
     }
     for name, value in state.attributes.items():
@@ -55,9 +53,7 @@ def kept(component: ReactiveComponent) -> dict[str, Any]:
     return {
         name: values[name]
         for name in sorted(((watch.kept | watch.writes) - watch.loaded) & values.keys())
-        if not name.startswith("_")
-        and name not in _OURS
-        and name not in component.public_properties()
+        if not name.startswith("_") and name not in component.public_properties()
     }
 
 
@@ -128,7 +124,7 @@ class Given:
             yield from (*self._state.args, *self._state.kwargs.values())
         own = {} if self.without is None else vars(self.without)
         for name, value in vars(self._component).items():
-            if name in _OURS or name == "watch":
+            if name in OURS:
                 continue
             if name not in self._component.watch.loaded:
                 is_given = self._state.touched

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from inspect import Parameter
 from typing import Any, Final, TypeVar, cast
 
@@ -46,7 +47,9 @@ class Marks:
 
     def __call__(self, method: F, /) -> F:
         if not _is_function(method):
-            raise TypeError(f"What is marked as public is a method, not {method!r}.")
+            raise TypeError(
+                f"What is marked as public is a method with self, not {method!r}."
+            )
         public = method_of(method) or PublicMethod()
         for mark in self._marks:
             public = mark(public)
@@ -102,6 +105,25 @@ def method_of(method: object) -> PublicMethod | None:
     """Return how a method may be called, if it is public."""
     found = getattr(method, "public_method", None)
     return found if isinstance(found, PublicMethod) else None
+
+
+def check_kind(member: object) -> None:
+    """Raise `TypeError` if a class's member has made something else of a method."""
+    match member:
+        case staticmethod() | classmethod():
+            inner: object = member.__func__
+        case property():
+            inner = member.fget
+        case cached_property():
+            inner = member.func
+        case _:
+            return
+    if method_of(inner):
+        kind = type(member).__name__
+        raise TypeError(
+            f"{getattr(inner, '__qualname__', inner)} is marked as public and is a "
+            f"{kind}, and a public method is one with self: leave out @{kind}."
+        )
 
 
 def watched_arguments(method: Callable[..., Any]) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
@@ -31,6 +33,8 @@ _AS_TEXT: Final[
 
 def packed(value: Any) -> Any:
     """Return what JSON has for a value; raises `TypeError` if that is nothing."""
+    if isinstance(value, Enum):  # which may be a text or a number too
+        return {"enum": _packed_member(value)}
     for kind, (type_, text, _) in _AS_TEXT.items():
         if isinstance(value, type_):
             return {kind: text(value)}
@@ -79,7 +83,34 @@ def unpacked(value: Any) -> Any:
             return {unpacked(key): unpacked(one) for key, one in inner}
         case "model":
             return _row(*inner)
+        case "enum":
+            return _member(*inner)
     return _AS_TEXT[kind][2](inner)
+
+
+def _packed_member(member: Enum) -> list[Any]:
+    kind = type(member)
+    if _enum(kind.__module__, kind.__qualname__) is not kind:  # as of a function's own
+        raise TypeError(f"the type {kind.__name__}, which isn't found by its name")
+    return [kind.__module__, kind.__qualname__, packed(member.value)]
+
+
+def _member(module: str, name: str, value: Any) -> Enum:
+    kind = _enum(module, name)
+    if kind is None:
+        raise LookupError(f"There is no enum {module}.{name}.")
+    try:
+        return kind(unpacked(value))
+    except ValueError as error:  # the member is another release's
+        raise LookupError(str(error)) from None
+
+
+def _enum(module: str, name: str) -> type[Enum] | None:
+    # Nothing is imported for a name, and nothing is found but an enum.
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found if isinstance(found, type) and issubclass(found, Enum) else None
 
 
 def _row(label: str, pk: Any) -> Model:

@@ -104,7 +104,8 @@ class _Public(Marks):
             raise TypeError("public() takes a default, or update=False for a method.")
         if update is not None:
             return Marks(lambda method: replace(method, update=update))
-        if callable(default) and not isinstance(default, type):
+        is_member = callable(default) or hasattr(type(default), "__get__")
+        if is_member and not isinstance(default, type):
             return super().__call__(default)
         # A descriptor stands in for the value, as a dataclass's field() does.
         return PublicProperty(default)

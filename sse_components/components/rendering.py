@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -11,11 +11,10 @@ from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
-from django.template import Context, Template, engines
+from django.template import Context, Template, TemplateDoesNotExist, engines
 from django.template.backends.django import DjangoTemplates
 from django.template.backends.django import Template as BackendTemplate
 from django.template.context import make_context
-from django.template.loader import get_template
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
@@ -76,7 +75,7 @@ def render(
     names = ComponentNames(component, given)
     component.watch = component.watch.fresh()
     with page.keys.inside(state.name) as counted, _inside(names):
-        output = _template(type(component)).render(_context(page, names)).strip()
+        output = template_of(type(component)).render(_context(page, names)).strip()
     rendered = component.watch.reads
     groups = subscribing.groups(page, component, state, given)
     covers = subscribing.covers(page, component, state, given)
@@ -187,14 +186,32 @@ def _context(page: Page, names: ComponentNames) -> Context:
     return context
 
 
-def _template(component: type[ReactiveComponent]) -> Template:
+def template_of(component: type[ReactiveComponent]) -> Template:
+    """Return what a component renders, of the first engine of Django's that has it.
+
+    Raises `ImproperlyConfigured` where there is none, `TemplateDoesNotExist` and
+    `TemplateSyntaxError`.
+    """
+    found = [one for one in engines.all() if isinstance(one, DjangoTemplates)]
+    if not found:
+        raise ImproperlyConfigured("Components need DjangoTemplates in TEMPLATES.")
     if component.template is not None:
-        return _parsed(engines["django"], component.template)
+        return _parsed(found[0], component.template)
     if not component.template_name:
         raise ImproperlyConfigured(
             f"{registry.name_of(component)} has neither template nor template_name."
         )
-    return _inner(get_template(component.template_name))
+    return _by_name(found, component.template_name)
+
+
+def _by_name(among: Sequence[DjangoTemplates], name: str) -> Template:
+    missing = []
+    for engine in among:
+        try:
+            return _inner(engine.get_template(name))
+        except TemplateDoesNotExist as error:
+            missing.append(error)
+    raise TemplateDoesNotExist(name, chain=missing)
 
 
 @lru_cache(PARSED)

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from django.conf import settings
 from django.core import signing
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 
 from sse_components.components.packing import packed, unpacked
 
 SALT: Final = "sse_components.state"
 VERSION: Final = 1
 """Of the shape: a state of another one is none."""
+
+LARGE: Final = 32 * 1024
+"""Characters of a state, above which it is refused with `DEBUG`, else warned of."""
+
+MAX_STATE: Final = 256 * 1024
+"""Above so many it always is: a tenth of what Django takes as a request's body."""
+
+logger = logging.getLogger("sse_components.components")
 
 
 class InvalidState(ValueError):
@@ -55,7 +65,8 @@ class State:
     def signed(self) -> str:
         """Return the state as text; models travel as their primary key.
 
-        Raises `TypeError` if a value can't travel.
+        Raises `TypeError` if a value can't travel, and `ImproperlyConfigured` if all
+        of it is too much.
         """
         content = {
             "c": self.name,
@@ -77,9 +88,23 @@ class State:
             "n": dict(self.counted),
         }
         given = {name: value for name, value in content.items() if _is_something(value)}
-        return signing.dumps(
+        text = signing.dumps(
             {"v": VERSION} | given, salt=SALT, serializer=_Serializer, compress=True
         )
+        self._check_size(len(text))
+        return text
+
+    def _check_size(self, size: int) -> None:
+        if size <= LARGE:
+            return
+        fault = (
+            f"{self.name} keeps {size} characters, which are in the page and in each "
+            f"call, and may be {LARGE}: keep primary keys, and have load() fetch the "
+            "rest."
+        )
+        if settings.DEBUG or size > MAX_STATE:
+            raise ImproperlyConfigured(fault)
+        logger.warning(fault)
 
     def _packed_args(self, args: tuple[Any, ...]) -> list[Any]:
         return [self._packed(f"argument {n}", v) for n, v in enumerate(args, 1)]
@@ -93,8 +118,8 @@ class State:
         except TypeError as error:
             raise TypeError(
                 f"{self.name} can't keep {what}: a value in it is of {error}. It keeps "
-                "JSON's types, dates and times, decimals, UUIDs and models that are "
-                "saved, and neither what load() sets nor what begins with _."
+                "JSON's types, dates and times, decimals, UUIDs, enums and models that "
+                "are saved, and neither what load() sets nor what begins with _."
             ) from None
 
 

@@ -154,7 +154,7 @@ def _made_anew(
 ) -> ReactiveComponent:
     """Return a component without what it has kept, for the next user."""
     made = making.made(type(component), page, state)
-    made.client = component.client
+    vars(made)["client"] = component.client  # with what the method wanted
     return made
 
 

@@ -18,8 +18,8 @@ from django.test import Client
 from django.test.client import ClientHandler
 from django.urls import ResolverMatch, reverse
 
-from sse_components import operations, runtime, wire
-from sse_components.components import registry
+from sse_components import runtime
+from sse_components.components import jsonable, registry
 from sse_components.components.base import ReactiveComponent
 from sse_components.components.views import REFRESH
 from sse_components.middleware import PLACEHOLDER
@@ -217,7 +217,7 @@ class _Tab:
     def post(self, method: str, body: Mapping[str, Any]) -> Any:
         response = self._browser.post(
             reverse("sse_components:call", args=[self._name, method]),
-            wire.dumps({**body, "page": self._path}, operations.encode),
+            jsonable.text({**body, "page": self._path}),
             content_type="application/json",
             secure=settings.SECURE_SSL_REDIRECT,
             headers={

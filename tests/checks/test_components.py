@@ -8,6 +8,7 @@ from pytest_django import Settings
 
 from sse_components import ReactiveComponent
 from tests.checks.messages import NAME, checked, found
+from tests.servers import ROOT
 
 
 def error() -> CheckMessage:
@@ -69,15 +70,55 @@ def test_a_template_that_does_not_compile_is_an_error(
     assert "no_such_tag" in broken.msg
 
 
+OTHER = {"BACKEND": "django.template.backends.dummy.TemplateStrings"}
+"""An engine that isn't Django's."""
+
+
 def test_a_template_without_an_engine_of_djangos_is_an_error(
     settings: Settings,
 ) -> None:
-    (engine,) = settings.TEMPLATES
-    settings.TEMPLATES = [{**engine, "NAME": "another"}]
+    settings.TEMPLATES = [OTHER]
     checked()
-    broken = error()
+    broken = next(one for one in found() if one.obj == NAME)
     assert broken.id == "sse_components.E013"
-    assert "django" in broken.msg
+    assert "Components need DjangoTemplates in TEMPLATES." in broken.msg
+
+
+@pytest.mark.parametrize(
+    "members", [{}, {"template": None, "template_name": "demo/ticker.html"}]
+)
+def test_an_engine_may_have_a_name_and_another_stand_before_it(
+    settings: Settings, members: dict[str, object]
+) -> None:
+    (engine,) = settings.TEMPLATES
+    settings.TEMPLATES = [
+        {**OTHER, "APP_DIRS": True},
+        {**OTHER, "NAME": "again", "DIRS": [ROOT / "project/demo/templates"]},
+        {**engine, "NAME": "another"},
+    ]
+    checked(**members)
+    assert found() == []
+
+
+def test_a_template_is_looked_for_by_each_engine_of_djangos(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (engine,) = settings.TEMPLATES
+    others = {**engine, "APP_DIRS": False}
+    settings.TEMPLATES = [
+        {**others, "NAME": "one", "DIRS": [tmp_path / "one"]},
+        {**others, "NAME": "two", "DIRS": [tmp_path / "two"]},
+    ]
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "there.html").write_text("<p></p>")
+    checked(template=None, template_name="there.html")
+    assert [one for one in found() if one.obj == NAME] == []
+    checked(template=None, template_name="nowhere.html", __module__="tests.two")
+    missing = next(one for one in found() if "'nowhere.html'" in one.msg)
+    assert missing.id == "sse_components.E003"
+    assert missing.hint
+    for folder in ("one", "two"):
+        assert str(tmp_path / folder / "nowhere.html") in missing.hint
 
 
 # Groups

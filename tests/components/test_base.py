@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import pytest
+from django.http import HttpRequest
+from django.test import Client as Browser
 
 from sse_components import ReactiveComponent, public
 from sse_components.components.base import Client, values_of
 from sse_components.components.methods import Marks
-from tests.components.pages import component, request_for
+from sse_components.testing import render_component
+from tests.components.pages import call, component, request_for
 from tests.servers import ROOT
 
 REFERENCE = (ROOT / "docs" / "components.md").read_text()
@@ -31,6 +34,48 @@ def names_of(owner: object) -> list[str]:
 def test_the_reference_names_all_that_a_component_can_do(name: str) -> None:
     internal = {"public_methods", "public_properties", "actions", "removes"}
     assert name in internal or name in REFERENCE
+
+
+@pytest.mark.parametrize("name", ["request", "page", "props", "client", "watch"])
+def test_what_a_component_is_given_can_not_be_set_and_the_error_says_what_it_is(
+    client: Browser, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    fault = rf"Setting can't set self\.{name}, which is .*: give it another name\."
+    with pytest.raises(AttributeError, match=fault):
+        render_component(Setting, name)
+    answer = call(client, "tests.Setting", "set", args=[name], state=setting())
+    assert (answer.status, answer.code) == (500, "error")
+    assert f"Setting can't set self.{name}, which is" in caplog.text
+
+
+class Setting(ReactiveComponent):
+    template = "<p>{{ early }}</p>"
+
+    def __init__(self, request: HttpRequest, page: str) -> None:
+        self.early = "set before"
+        super().__init__(request, page)
+
+    def load(self, name: str = "") -> None:
+        if name:
+            setattr(self, name, "a customer, say")
+
+    @public
+    def set(self, name: str) -> None:
+        setattr(self, name, "a customer, say")
+
+    @public
+    def set_early(self) -> None:
+        self.early = "set later"
+
+
+def setting() -> str:
+    return component("tests.Setting")["data-sse-state"]
+
+
+def test_something_may_be_set_before_the_library_has_set_its_own() -> None:
+    shown = render_component(Setting)
+    assert shown.text == "set before"
+    assert shown.call("set_early").refresh().text == "set later"
 
 
 class Called(ReactiveComponent):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -40,6 +40,7 @@ class Kind(Enum):
 
 
 DAY = date(2026, 11, 22)
+EARLY = timezone(timedelta(seconds=30))
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,10 @@ DAY = date(2026, 11, 22)
         ((1, 2), [1, 2]),
         (DAY, "2026-11-22"),
         (datetime(2026, 11, 22, 8, tzinfo=UTC), "2026-11-22T08:00:00Z"),
+        (datetime(2026, 11, 22, 8, 0, 0, 1, UTC), "2026-11-22T08:00:00.000001Z"),
+        (datetime(2026, 11, 22, 8, 0, 0, 130001), "2026-11-22T08:00:00.130001"),
+        (datetime(2026, 11, 22, 8, tzinfo=EARLY), "2026-11-22T08:00:00+00:00:30"),
+        (time(8, 24, 5, 130001), "08:24:05.130001"),
         (Decimal("1.50"), "1.50"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (gettext_lazy("Yes"), "Yes"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,7 @@ from pytest_django import Settings
 from project.demo.models import BreakingNews
 from sse_components import ReactiveComponent, public
 from sse_components.components.state import State, read
+from sse_components.testing import render_component
 from tests.components.pages import (
     Answer,
     call,
@@ -176,10 +178,40 @@ def test_what_load_sets_is_not_kept_whoever_else_sets_it(client: Client) -> None
     assert answer.html.endswith(">1|10||seen</p>")
 
 
-@pytest.mark.parametrize("name", ["_hidden", "title", "page"])
-def test_what_is_private_public_or_the_librarys_is_not_kept(
-    client: Client, name: str
-) -> None:
+class Step(Enum):
+    FIRST = "first"
+    LAST = "last"
+
+
+class Steps(ReactiveComponent):
+    template = "<p>{{ step.name }}|{{ start.name }}</p>"
+
+    def __init__(self, request: HttpRequest, page: str) -> None:
+        super().__init__(request, page)
+        self.step = Step.FIRST
+
+    def load(self, start: Step) -> None:
+        self.start = start
+
+    @public
+    def go_on(self) -> None:
+        self.step = Step.LAST
+
+    @public(update=False)
+    def is_last(self) -> list[bool]:
+        return [self.step is Step.LAST, self.start is Step.FIRST]
+
+
+def test_an_enum_that_is_kept_or_given_is_the_same_at_the_next_call() -> None:
+    steps = render_component(Steps, Step.FIRST)
+    assert steps.text == "FIRST|FIRST"
+    steps = steps.call("go_on").refresh()
+    assert steps.text == "LAST|FIRST"
+    assert steps.call("is_last").result == [True, True]
+
+
+@pytest.mark.parametrize("name", ["_hidden", "title"])
+def test_what_is_private_or_public_is_not_kept(client: Client, name: str) -> None:
     answer = call(client, WIZARD, "set", args=[name, "x"])
     assert set(content(state_of(answer)).attributes) == {"since", "seen_pages"}
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import pytest
@@ -141,6 +141,34 @@ def test_only_a_method_can_be_marked() -> None:
     for value in values:
         with pytest.raises(TypeError, match="What is marked as public is a method"):
             public.listen("a")(value)
+
+
+@pytest.mark.parametrize("value", [classmethod(one), staticmethod(one), property(one)])
+def test_what_is_no_method_does_not_become_a_property(value: Any) -> None:
+    with pytest.raises(TypeError, match="What is marked as public is a method with se"):
+        public(value)
+
+
+@pytest.mark.parametrize("kind", [staticmethod, classmethod, property, cached_property])
+def test_a_public_method_can_not_be_made_something_else(kind: Method) -> None:
+    fault = rf"save is marked as public and is a {kind.__name__}.* leave out @"
+    with pytest.raises(TypeError, match=fault):
+
+        class Saves(ReactiveComponent):
+            @kind
+            @public
+            def save(self) -> None: ...
+
+
+def test_what_is_not_public_may_be_anything() -> None:
+    class Others(ReactiveComponent):
+        a = staticmethod(one)
+        b: Any = classmethod(one)
+        c = property(one)
+        d = cached_property(one)
+        e = property()
+
+    assert Others.public_methods() == {}
 
 
 @pytest.mark.parametrize("arguments", [{}, {"default": "", "update": False}])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, Flag, IntEnum, StrEnum, auto
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ObjectDoesNotExist
+from django.db import models
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy, override
@@ -95,9 +96,65 @@ def test_a_lazy_text_is_that_of_its_page() -> None:
 
 class Kind(Enum):
     NEW = "new"
+    NONE = None
+    PAIR = (1, Decimal("1.50"))
 
 
-@pytest.mark.parametrize("value", [object(), {1}, b"x", Kind.NEW, User, lambda: None])
+class Status(models.TextChoices):
+    NEW = "new", gettext_lazy("New")
+
+
+class Size(IntEnum):
+    SMALL = 1
+
+
+class Day(date, Enum):
+    FIRST = (2026, 11, 22)
+
+
+class Rights(Flag):
+    READ = auto()
+    WRITE = auto()
+
+
+class Holder:
+    class Inner(StrEnum):
+        DEEP = auto()
+
+
+MEMBERS = [
+    *Kind,
+    Status.NEW,
+    Size.SMALL,
+    Day.FIRST,
+    Rights.READ | Rights.WRITE,
+    Holder.Inner.DEEP,
+]
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=repr)
+def test_a_member_of_an_enum_comes_back_as_the_same(member: Enum) -> None:
+    assert carried(member) is member
+    assert carried({member: [member]}) == {member: [member]}
+    (key,) = carried({member: 1})
+    assert key is member
+
+
+def test_a_member_of_an_enum_that_cannot_be_found_again_is_refused() -> None:
+    class Own(Enum):
+        ONE = 1
+
+    with pytest.raises(TypeError, match="the type Own, which isn't found by its name"):
+        packed(Own.ONE)
+    with pytest.raises(TypeError, match="the type object"):
+        packed(Unpackable.ONE)
+
+
+class Unpackable(Enum):
+    ONE = object()
+
+
+@pytest.mark.parametrize("value", [object(), {1}, b"x", Kind, User, lambda: None])
 @pytest.mark.parametrize("inside", [lambda value: value, lambda value: {"a": [value]}])
 def test_what_cannot_come_back_is_refused(value: object, inside: Any) -> None:
     with pytest.raises(TypeError, match=f"the type {type(value).__name__}"):
@@ -136,7 +193,18 @@ def test_a_row_that_is_not_saved_is_refused() -> None:
         packed(User(username="anna"))
 
 
-@pytest.mark.parametrize("value", [{"model": ["demo.goneforever", 1]}, {"gone": 1}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"model": ["demo.goneforever", 1]},
+        {"gone": 1},
+        {"enum": [__name__, "Kind", "gone"]},
+        {"enum": [__name__, "Gone", 1]},
+        {"enum": ["tests.gone", "Kind", "new"]},
+        {"enum": [__name__, "date.today", 1]},
+        {"enum": ["builtins", "str", "new"]},
+    ],
+)
 def test_what_another_release_has_packed_is_unknown(value: object) -> None:
     with pytest.raises(LookupError):
         unpacked(value)

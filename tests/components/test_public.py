@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sse_components import ReactiveComponent, public
 from sse_components.components.methods import PublicMethod
 from sse_components.components.public import Watch
+from sse_components.testing import render_component
 from tests.components.pages import request_for
 
 
@@ -109,6 +110,30 @@ def test_a_value_from_a_page_becomes_what_the_type_says(
 def test_a_value_of_another_type_is_refused(name: str, value: object) -> None:
     with pytest.raises(ValidationError):
         validated(name, value)
+
+
+class Timed(ReactiveComponent):
+    at: datetime | None = public(None)
+    end: time | None = public(None)
+    template = "<p></p>"
+
+    @public(update=False)
+    def begin(self) -> None:
+        self.at, self.end = MOMENT, MOMENT.time()
+
+    @public
+    def is_as_it_was(self, at: datetime) -> bool:
+        return (self.at, self.end, at) == (MOMENT, MOMENT.time(), MOMENT)
+
+
+MOMENT = datetime(2026, 11, 22, 8, 24, 5, 123456, UTC)
+
+
+def test_a_time_comes_back_from_its_page_as_it_was_set() -> None:
+    begun = render_component(Timed).call("begin")
+    assert begun.call("is_as_it_was", MOMENT).result is True
+    given = begun.call("is_as_it_was", MOMENT, at=MOMENT, end=MOMENT.time())
+    assert given.refresh().call("is_as_it_was", MOMENT).result is True
 
 
 def test_what_is_not_marked_is_not_public() -> None:

@@ -10,12 +10,15 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
+from pytest_django import Settings
 
 from project.demo.models import BreakingNews
 from sse_components import ReactiveComponent, public
 from sse_components.components import rendering
 from sse_components.components.page import page_of
+from sse_components.testing import render_component
 from tests.components.pages import component, page, request_for, root, roots
+from tests.servers import ROOT
 
 HOSTILE = '"><script>alert(1)</script>'
 
@@ -53,6 +56,30 @@ def test_a_page_is_granted_what_its_components_subscribe_to() -> None:
     request = request_for()
     component("tests.NewsTicker", request)
     assert page_of(request).groups == {"news.updates"}
+
+
+class Filed(ReactiveComponent):
+    template_name = "demo/ticker.html"
+    headline = public("new")
+
+
+class Inline(ReactiveComponent):
+    template = "<p>{{ headline }}</p>"
+    headline = public("new")
+
+
+@pytest.mark.parametrize("kind", [Filed, Inline])
+def test_a_component_is_rendered_by_an_engine_of_djangos_whatever_others_there_are(
+    settings: Settings, kind: type[ReactiveComponent]
+) -> None:
+    other = {"BACKEND": "django.template.backends.dummy.TemplateStrings"}
+    folder = ROOT / "project" / "demo" / "templates"
+    (engine,) = settings.TEMPLATES
+    settings.TEMPLATES = [
+        {**other, "NAME": "other", "DIRS": [folder]},
+        {**engine, "NAME": "pages"},
+    ]
+    assert "new" in render_component(kind).text
 
 
 # What was read

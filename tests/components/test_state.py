@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from base64 import urlsafe_b64decode
 from dataclasses import replace
 from datetime import date
@@ -9,10 +10,18 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core import signing
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from pytest_django import Settings
 
-from sse_components.components.state import SALT, VERSION, InvalidState, State, read
+from sse_components.components.state import (
+    LARGE,
+    MAX_STATE,
+    SALT,
+    VERSION,
+    InvalidState,
+    State,
+    read,
+)
 
 NAME = "tests.Anything"
 BARE = State(NAME)
@@ -55,6 +64,42 @@ def test_what_cannot_travel_is_an_error_that_names_it(state: State, what: str) -
         TypeError, match=rf"demo\.Todo can't keep {what}: .* the type object"
     ):
         state.signed()
+
+
+def of_size(characters: int) -> State:
+    """Return a state of about so many characters, which no compression shortens."""
+    text = random.Random(1).randbytes(characters * 9 // 16).hex()
+    return replace(BARE, attributes={"text": text})
+
+
+def test_a_state_that_is_large_is_an_error_while_debugging_and_a_warning_later(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = of_size(2 * LARGE)
+    assert LARGE < len(state.signed()) < MAX_STATE
+    (warning,) = caplog.records
+    assert "tests.Anything keeps" in warning.getMessage()
+    assert f"may be {LARGE}" in warning.getMessage()
+    settings.DEBUG = True
+    with pytest.raises(ImproperlyConfigured, match=r"tests\.Anything keeps \d+ char"):
+        state.signed()
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_a_state_is_never_larger_than_a_page_bears(
+    settings: Settings, debug: bool
+) -> None:
+    settings.DEBUG = debug
+    with pytest.raises(ImproperlyConfigured, match="have load\\(\\) fetch the rest"):
+        of_size(2 * MAX_STATE).signed()
+
+
+def test_a_state_of_ordinary_size_is_nothing_to_speak_of(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DEBUG = True
+    assert 10_000 < len(of_size(20_000).signed()) < LARGE
+    assert not caplog.records
 
 
 @pytest.mark.django_db
