@@ -10,6 +10,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, HttpRequest, HttpResponse
 
+from sse_components import runtime
+
 _HERE = Path(__file__).parent
 FOLDERS = [_HERE / "static" / "sse_components", _HERE.parent / "static" / "dist"]
 """In an installed package; in a checkout."""
@@ -42,6 +44,11 @@ def file_name(name: str) -> str:
     """Return the name of a bundle as it is served, with its hash."""
     manifest: dict[str, str] = json.loads((folder() / "manifest.json").read_text())
     return manifest[name]
+
+
+def address(name: str) -> str:
+    """Return where a bundle is served, for a page that is being rendered."""
+    return f"{runtime.prefix()}static/{file_name(name)}"
 
 
 @login_not_required

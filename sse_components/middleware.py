@@ -10,7 +10,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
-from django.urls import get_script_prefix
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.decorators import sync_only_middleware
 from django.utils.html import format_html
@@ -119,13 +118,13 @@ def _revoke(left: Left, revoked: Container[str]) -> None:
 
 
 def _script(page: Page) -> SafeString:
-    prefix = get_script_prefix().rstrip("/") + runtime.settings().prefix
+    prefix = runtime.prefix()
     nonce = _nonce(page.request)
     return format_html(
         '<script src="{}" defer data-sse-scripts data-stream="{}" data-socket="{}" '
         'data-components="{}" data-grants="{}" data-grant="{}" data-cursor="{}" '
         'data-csrf="{}"{}></script>',
-        f"{prefix}static/{bundles.file_name('sse-components.js')}",
+        bundles.address("sse-components.js"),
         _stream(prefix),
         f"{prefix}ws",
         f"{prefix}components/",

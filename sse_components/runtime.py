@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
+from django.urls import get_script_prefix
 
 from sse_components import conf
 from sse_components.brokers.base import Broker, Transition
@@ -112,6 +113,11 @@ _lock = RLock()
 def settings() -> conf.Settings:
     """Return the settings in force; raises `ImproperlyConfigured`."""
     return _runtime().settings
+
+
+def prefix() -> str:
+    """Return what addresses of ours begin with, below where the application is."""
+    return get_script_prefix().rstrip("/") + settings().prefix
 
 
 def broker() -> Broker:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.template import Context, Template
 from django.test import Client
+from django.urls import set_script_prefix
 from pytest_django import Settings
 
 from sse_components import bundles
@@ -101,6 +103,19 @@ async def test_the_transport_client_has_a_name_that_stays(
     response = Client().get(f"/sse/static/{name}")
     assert response.content == body
     assert response["Cache-Control"] == "public, max-age=300"
+
+
+def test_a_page_finds_the_transport_client_below_its_application(
+    built: Path, settings: Settings
+) -> None:
+    settings.SSE_COMPONENTS = {"PREFIX": "/live/"}
+    page = Template("{% load sse_components %}{% sse_client_url %}")
+    set_script_prefix("/app/")
+    try:
+        found = page.render(Context())
+    finally:
+        set_script_prefix("/")
+    assert found == "/app/live/static/sse-client-ABC123.js"
 
 
 async def test_a_bundle_is_kept_for_ever(built: Path) -> None:

@@ -118,8 +118,14 @@ def test_it_holds_one_package_and_all_of_it(wheel: zipfile.ZipFile) -> None:
         for name in sources
     }
     manifest = json.loads(wheel.read(f"{CLIENT}manifest.json"))
-    bundle = CLIENT + manifest["sse-components.js"]
-    assert client == {f"{CLIENT}manifest.json", bundle, f"{bundle}.map"}
+    assert sorted(manifest) == ["sse-client.js", "sse-components.js"]
+    bundles = {CLIENT + name for name in manifest.values()}
+    assert client == {
+        f"{CLIENT}manifest.json",
+        f"{CLIENT}sse-client.d.ts",
+        *bundles,
+        *(f"{bundle}.map" for bundle in bundles),
+    }
 
 
 def test_it_works_alone(wheel: zipfile.ZipFile, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from project.demo.visitors import StaffLogin
 urlpatterns = [
     path("", views.news, name="news"),
     path("plain", views.plain, name="plain"),
+    path("client", views.client, name="client"),
     path("bare", views.bare, name="bare"),
     path("publish", views.publish, name="publish"),
     path("alert", views.alert, name="alert"),

@@ -30,6 +30,13 @@ def plain(request: HttpRequest) -> HttpResponse:
     return render(request, "demo/plain.html", context)
 
 
+def client(request: HttpRequest) -> HttpResponse:
+    """A page with the transport client, and no component."""
+    context = _how_to_publish(request, "news.sport")
+    context["groups"] = ["news.updates", "news.sport", "news.*", "orders.7"]
+    return render(request, "demo/client.html", context)
+
+
 def bare(request: HttpRequest) -> HttpResponse:
     """A page without a component, which loads no script and opens no stream."""
     return render(request, "demo/base.html")
@@ -79,8 +86,8 @@ def alert(request: HttpRequest) -> HttpResponse:
     return _done(request)
 
 
-def _how_to_publish(request: HttpRequest) -> dict[str, Any]:
-    path = f"/api/v1/groups/{GROUP}/data-changed"
+def _how_to_publish(request: HttpRequest, group: str = GROUP) -> dict[str, Any]:
+    path = f"/api/v1/groups/{group}/data-changed"
     key = DEMO_KEY if settings.SSE_API_KEY == DEMO_KEY else "<your key>"
     return {"key": key, "address": request.build_absolute_uri(path)}
 

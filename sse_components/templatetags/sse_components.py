@@ -1,4 +1,4 @@
-"""{% component %}, {% live %} and {% sse_scripts %}."""
+"""{% component %}, {% live %}, {% sse_scripts %} and {% sse_client_url %}."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from django.template.context import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from sse_components import bundles
 from sse_components.components import making, registry
 from sse_components.components.base import ReactiveComponent
 from sse_components.components.packing import is_packable
@@ -182,6 +183,12 @@ def _bound(
 def sse_scripts(context: Context) -> SafeString:
     """Mark where the script goes, if the page turns out to have a component."""
     return PLACEHOLDER
+
+
+@register.simple_tag
+def sse_client_url() -> str:
+    """Return where the transport client is, for pages that import it themselves."""
+    return bundles.address(bundles.ALONE)
 
 
 @register.tag

@@ -143,10 +143,9 @@ export class Listeners implements StreamClient {
   }
 
   #tellOf(groups: string[], what: "reset" | "denied"): void {
-    for (const [group, types] of this.#listeners)
-      if (groups.some((name) => covers(name, group) || covers(group, name)))
-        for (const listener of types.get(what) ?? [])
-          call(listener as () => void);
+    for (const group of groups)
+      for (const listener of this.#listeners.get(group)?.get(what) ?? [])
+        call(listener as () => void);
   }
 }
 

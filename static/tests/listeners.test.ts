@@ -135,7 +135,7 @@ test("a reset and a refusal are told to the groups they are about", async () => 
       client.on(group, what, () => told.push(`${group} ${what}`));
   await env.pass(0);
   env.last.open({ denied: ["other"] });
-  env.last.send({ type: "stream-reset", groups: ["news", "sport.7"] });
+  env.last.send({ type: "stream-reset", groups: ["news", "sport.*", "sport.7"] });
   assert.deepEqual(told, ["other denied", "news reset", "sport.* reset"]);
 });
 
