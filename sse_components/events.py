@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
@@ -185,6 +186,12 @@ def pattern_over(group: str) -> str | None:
     """Return the one pattern group over a group, `demo.todo.*` over `demo.todo.7`."""
     parent, dot, _ = group.rpartition(".")
     return f"{parent}.*" if dot else None
+
+
+def names_over(group: str) -> Sequence[str]:
+    """Return the names under which an event of a group is heard."""
+    pattern = pattern_over(group)
+    return (group,) if pattern is None else (group, pattern)
 
 
 def segment(value: object) -> str:

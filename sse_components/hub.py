@@ -10,6 +10,7 @@ from collections.abc import (
     Callable,
     Collection,
     Coroutine,
+    Iterable,
     Iterator,
     Mapping,
     Sequence,
@@ -25,12 +26,13 @@ from sse_components.brokers.base import (
     Transition,
 )
 from sse_components.errors import BrokerUnavailable
-from sse_components.events import NOWHERE, Position
+from sse_components.events import NOWHERE, Position, names_over
 from sse_components.hearing import Group, Hearing
 from sse_components.node import Node
 from sse_components.patience import Patience
 from sse_components.replay import Greeting, Replay
 from sse_components.revocations import NOBODY, Revocations, Whose, is_of_session
+from sse_components.spread import spread_for, spread_of_all_for
 from sse_components.subscriber import MAX_PENDING, NEVER, Subscriber, Transport
 from sse_components.visits import Visits
 from sse_components.wire import Farewell, Frame
@@ -74,7 +76,7 @@ class Hub:
         `told` is given those who come and go, each once in all processes together.
         """
         self._hearing = Hearing(broker, self, self._own)
-        self._replay = Replay(broker, self._hearing)
+        self._replay = Replay(broker, self._hearing, self)
         self._node = Node(broker, lease, self._hearing, is_watched, told)
         self._broker = broker
         self._visits = Visits()
@@ -289,9 +291,19 @@ class Hub:
         except BrokerUnavailable:
             subscriber.end(self.farewell("unavailable"))
 
+    def spread(self, names: Iterable[str]) -> int:
+        # A page that has a group and its pattern counts twice, but no stream does more.
+        hearing = sum(map(self._hearing.count, names))
+        return spread_for(min(hearing, len(self._subscribers)))
+
+    def spread_of_all(self) -> int:
+        return spread_of_all_for(len(self._subscribers))
+
     # Fan-out, as `Hearing` asks for it: nothing in here waits.
 
     def tell(self, group: Group, seq: int, frame: Frame) -> None:
+        if frame.fetches:
+            frame = frame.spread_over(self.spread(names_over(frame.group)))
         size = len(frame.sse)
         self._events += 1
         self._gathered += size
@@ -336,13 +348,15 @@ class Hub:
             for subscriber in group.subscribers:
                 if subscriber.after < newest:
                     losers.setdefault(subscriber, set()).add(group.name)
+        spread, spread_of_all = spread_for(len(losers)), spread_of_all_for(len(losers))
         for subscriber, names in losers.items():
             subscriber.note(dict.fromkeys(names, present.seq))
             if len(names) == len(subscriber.groups):  # a new start
                 subscriber.after = present.seq
-                self._queue(subscriber, wire.stream_reset(present, names))
+                frame = wire.stream_reset(present, names, spread_of_all)
             else:
-                self._queue(subscriber, wire.stream_reset(None, names))
+                frame = wire.stream_reset(None, names, spread)
+            self._queue(subscriber, frame)
 
     def reset_past(self, group: Group, seq: int) -> None:
         for subscriber in group.subscribers:
@@ -353,13 +367,14 @@ class Hub:
 
     def begin(self, present: Position) -> None:
         frames: dict[tuple[str, ...], Frame] = {}
+        spread = self.spread_of_all()
         for subscriber in self._subscribers:
             subscriber.begin(present.seq)
             if subscriber.after == NEVER:
                 continue
             names = tuple(group.name for group in subscriber.groups)
             if names not in frames:
-                frames[names] = wire.stream_reset(present, names)
+                frames[names] = wire.stream_reset(present, names, spread)
             subscriber.after = present.seq
             self._queue(subscriber, frames[names])
         self._node.hurry()

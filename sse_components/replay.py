@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import merge
 from operator import itemgetter
+from typing import Protocol
 
 from sse_components import wire
 from sse_components.brokers.base import Broker, Resumption
 from sse_components.errors import BrokerUnavailable
-from sse_components.events import NOWHERE, Position
+from sse_components.events import NOWHERE, Position, names_over
 from sse_components.hearing import Group, Hearing
 from sse_components.subscriber import MAX_PENDING, NEVER, Subscriber
 from sse_components.wire import Frame
@@ -24,6 +25,16 @@ logger = logging.getLogger("sse_components.hub")
 
 Greeting = Callable[[Position | None], Frame]
 """The first frame of a stream, with the id that it may carry."""
+
+
+class Crowd(Protocol):
+    """Who knows how many there are to fetch at the same time."""
+
+    def spread(self, names: Iterable[str]) -> int:
+        """Return over how many milliseconds those of some groups are to fetch."""
+
+    def spread_of_all(self) -> int:
+        """Return over how many milliseconds all are to fetch all that they show."""
 
 
 @dataclass(slots=True)
@@ -56,9 +67,10 @@ class _Page:
 class Replay:
     """Writes what was missed after a cursor, and lets live events follow."""
 
-    def __init__(self, broker: Broker, hearing: Hearing) -> None:
+    def __init__(self, broker: Broker, hearing: Hearing, crowd: Crowd) -> None:
         self._broker = broker
         self._hearing = hearing
+        self._crowd = crowd
         self._reading: dict[tuple[Position, tuple[str, ...]], asyncio.Task[Resumption]]
         self._reading = {}
         """Those who were cut at the same moment ask the same."""
@@ -171,7 +183,7 @@ class Replay:
         if self._rings_reach(reading.groups, cursor, reading.believed):
             frames, seq, more = _from_rings(reading.groups, cursor.seq)
             reading.cursor = Position(cursor.epoch, seq)
-            return _Page(cursor, frames, last=not more)
+            return _Page(cursor, self._spread(frames), last=not more)
         names = [group.name for group in reading.groups]
         if cursor.seq >= reading.reset_at:
             reading.reset = frozenset()
@@ -190,8 +202,31 @@ class Replay:
         reading.cursor = page.position
         reading.believed = True
         id = cursor if page.usable else None
-        frames = _from_broker(page, len(names) if reading.all else None)
+        frames = self._spread([wire.event(event) for event in page.events])
+        if page.lost:
+            frames.insert(0, self._reset(page, len(names) if reading.all else None))
+            logger.info("Reset %s groups", len(page.lost))
         return _Page(id, frames, dict.fromkeys(page.lost, page.present.seq))
+
+    def _reset(self, page: Resumption, all: int | None) -> Frame:
+        # A reset of all groups is a new start and carries an id; one of some must
+        # not, because the others' events are still to come.
+        if len(page.lost) == all:
+            spread = self._crowd.spread_of_all()
+            return wire.stream_reset(page.position, page.lost, spread)
+        return wire.stream_reset(None, page.lost, self._crowd.spread(page.lost))
+
+    def _spread(self, frames: list[Frame]) -> list[Frame]:
+        """Return what was missed for those who are there now, and not for those then.
+
+        Where a proxy is started anew, all come back at once, and nobody was there when
+        it was published.
+        """
+        groups = {frame.group for frame in frames if frame.fetches}
+        spreads = {group: self._crowd.spread(names_over(group)) for group in groups}
+        if not any(spreads.values()):
+            return frames
+        return [frame.spread_over(spreads.get(frame.group, 0)) for frame in frames]
 
     def _rings_reach(
         self, groups: Iterable[Group], cursor: Position, believed: bool
@@ -252,17 +287,6 @@ def _from_rings(groups: Iterable[Group], after: int) -> tuple[list[Frame], int, 
         last = seq
     # A ring gives a little more than that, if it has it, and then stops.
     return frames, last, size > MAX_PENDING
-
-
-def _from_broker(page: Resumption, all: int | None) -> list[Frame]:
-    frames = [wire.event(event) for event in page.events]
-    if page.lost:
-        # A reset of all groups is a new start and carries an id; one of some must
-        # not, because the others' events are still to come.
-        id = page.position if len(page.lost) == all else None
-        frames.insert(0, wire.stream_reset(id, page.lost))
-        logger.info("Reset %s groups", len(page.lost))
-    return frames
 
 
 def _up_to(page: Resumption, seq: int) -> Resumption:

@@ -60,6 +60,9 @@ class Owner(Protocol):
     async def catch_up(self, subscriber: Subscriber) -> None:
         """Bring one that has fallen behind up to date, from `sent`."""
 
+    def spread(self, names: Iterable[str]) -> int:
+        """Return over how many milliseconds those of some groups are to fetch."""
+
 
 class Subscriber:
     """Writes in order and never makes anybody else wait.
@@ -182,7 +185,9 @@ class Subscriber:
         """Take what is owed, to be sent before anything else."""
         owed, self.owed = self.owed, NONE
         self.note(dict.fromkeys(owed, self.sent))
-        return [wire.stream_reset(None, owed)] if owed else []
+        if not owed:
+            return []
+        return [wire.stream_reset(None, owed, self._owner.spread(owed))]
 
     def flush(self, now: float) -> None:
         """Write what is pending, unless somebody is writing already."""

@@ -44,19 +44,24 @@ _CLOSE_CODES: dict[Condition | Reason, int] = {
     "revoked": 4403,
 }
 
+CALLED_FOR = ("component.", "presence.")
+"""What the types of events begin with for which components ask the server."""
 _POSITION = re.compile(r"([A-Za-z0-9]{1,16}):(0|[1-9][0-9]{0,15})")
 
 
 class Frame:
     """One frame, encoded once for all that receive it."""
 
-    __slots__ = ("_start", "_text", "group", "seq", "sse")
+    __slots__ = ("_spread", "_start", "_text", "fetches", "group", "seq", "sse")
 
     def __init__(self, type: str, data: bytes, id: str | None = None) -> None:
         self.group = ""
         """The group of an event; a control frame is of none."""
         self.seq = 0
         """The seq of an event."""
+        self.fetches = False
+        """Whether a browser may ask the server for something because of it."""
+        self._spread: tuple[int, Self] | None = None
         self._text: str | None = None
         fields = f"event: {type}\nid: {id}\n" if id else f"event: {type}\n"
         head = b"%bdata: " % fields.encode()
@@ -75,6 +80,21 @@ class Frame:
         if self._text is None:
             self._text = self.json.decode()
         return self._text
+
+    def spread_over(self, milliseconds: int) -> Self:
+        """Return the frame that has browsers fetch within that time, not at once.
+
+        It is the same for an event that nobody fetches for, and made once for all that
+        receive it at about the same time.
+        """
+        if not (milliseconds and self.fetches):
+            return self
+        if self._spread is None or self._spread[0] != milliseconds:
+            frame = copy(self)
+            frame.sse = b'%b,"spread":%d}\n\n' % (self.sse[:-3], milliseconds)
+            frame.fetches, frame._spread, frame._text = False, None, None
+            self._spread = milliseconds, frame
+        return self._spread[1]
 
     def behind(self, prologue: bytes) -> Self:
         """Return the same frame with something of the stream's own before it."""
@@ -127,6 +147,7 @@ def event(event: Event) -> Frame:
     )
     frame = Frame(event.type, data, id)
     frame.group, frame.seq = event.group, position.seq
+    frame.fetches = event.type == "notify" or event.type.startswith(CALLED_FOR)
     return frame
 
 
@@ -158,10 +179,17 @@ def keep_alive(id: Position | None) -> Frame:
     return _control("keep-alive", id)
 
 
-def stream_reset(id: Position | None, groups: Iterable[str]) -> Frame:
-    """Return the frame that says which groups may have missed events."""
+def stream_reset(id: Position | None, groups: Iterable[str], spread: int = 0) -> Frame:
+    """Return the frame that says which groups may have missed events.
+
+    Browsers fetch what they show again, each after a random time below `spread`, in
+    milliseconds.
+    """
     names = sorted(groups)
-    return _control("stream-reset", id, groups=names, channels=names)
+    fields: dict[str, object] = {"groups": names, "channels": names}
+    if spread:
+        fields["spread"] = spread
+    return _control("stream-reset", id, **fields)
 
 
 def stream_error(

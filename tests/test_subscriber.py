@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 
 import pytest
 
@@ -32,6 +33,9 @@ class Fixture:
         self.caught_up_from.append(subscriber.sent)
         subscriber.after = subscriber.sent + 1000
         subscriber.pending.append(wire.keep_alive(Position("e", subscriber.after)))
+
+    def spread(self, names: Iterable[str]) -> int:
+        return 5000
 
     async def live(self) -> Subscriber:
         await self.subscriber.run()
@@ -151,6 +155,16 @@ async def test_the_end_comes_after_what_is_pending(fixture: Fixture) -> None:
     fixture.subscriber.end(FAREWELL)
     assert fixture.transport.types == ["test", "stream-close"]
     assert fixture.transport.ended
+
+
+async def test_what_is_owed_at_the_end_says_over_how_long_to_fetch(
+    fixture: Fixture,
+) -> None:
+    subscriber = await fixture.live()
+    subscriber.owed = frozenset({"a"})
+    subscriber.end(FAREWELL)
+    reset, _ = fixture.transport.events
+    assert (reset["groups"], reset["spread"]) == (["a"], 5000)
 
 
 async def test_the_end_waits_for_a_write_that_is_under_way(fixture: Fixture) -> None:

@@ -42,6 +42,18 @@ def parsed(stream: bytes) -> list[Received]:
     return [event for event in events if event]
 
 
+def created() -> wire.Frame:
+    return wire.event(
+        Event(
+            at(1763799845130002),
+            "demo.todo",
+            "component.created",
+            b'{"data":{"title":"Milk"},"component_id":null,"target_group":null}',
+            "Tab-1.42",
+        )
+    )
+
+
 FRAMES: dict[str, Callable[[], wire.Frame]] = {
     "stream_open_without_id": lambda: opened(
         None, ["broadcast", "news.updates"], ["demo.todo.7"]
@@ -62,15 +74,8 @@ FRAMES: dict[str, Callable[[], wire.Frame]] = {
             b'{"data":{},"update":true}',
         )
     ),
-    "created": lambda: wire.event(
-        Event(
-            at(1763799845130002),
-            "demo.todo",
-            "component.created",
-            b'{"data":{"title":"Milk"},"component_id":null,"target_group":null}',
-            "Tab-1.42",
-        )
-    ),
+    "created": created,
+    "created_spread": lambda: created().spread_over(10_000),
     "removed": lambda: wire.event(
         Event(
             at(1763799845130003),
@@ -92,6 +97,14 @@ FRAMES: dict[str, Callable[[], wire.Frame]] = {
             ),
         )
     ),
+    "notify_spread": lambda: wire.event(
+        Event(
+            at(1763799845130006),
+            "broadcast",
+            "notify",
+            b'{"event_name":"tetra:alert","data":{}}',
+        )
+    ).spread_over(250),
     "own_type": lambda: wire.event(
         Event(at(1763799845130005), "shop.stock", "stock", b"[1,2.5,null]")
     ),
@@ -100,6 +113,12 @@ FRAMES: dict[str, Callable[[], wire.Frame]] = {
     "stream_reset": lambda: wire.stream_reset(None, ["news.updates", "demo.todo"]),
     "stream_reset_of_all": lambda: wire.stream_reset(
         at(1763799845130001), ["news.updates"]
+    ),
+    "stream_reset_spread": lambda: wire.stream_reset(
+        None, ["news.updates", "demo.todo"], 250
+    ),
+    "stream_reset_of_all_spread": lambda: wire.stream_reset(
+        at(1763799845130001), ["news.updates"], 5000
     ),
     "stream_error": lambda: wire.stream_error(
         "forbidden", "Nothing asked for is allowed.", ["demo.todo.7"]
@@ -139,6 +158,31 @@ def test_an_object_names_its_type_and_the_id_that_the_frame_has(name: str) -> No
     (event,) = parsed(FRAMES[name]().sse)
     assert event.data["type"] == event.type
     assert event.data.get("id") == event.id
+
+
+def test_a_spread_changes_nothing_else_and_is_added_once() -> None:
+    plain = created()
+    text = plain.text
+    spread = plain.spread_over(250)
+    assert json.loads(spread.text) == {**json.loads(text), "spread": 250}
+    assert (spread.group, spread.seq) == (plain.group, plain.seq)
+    assert spread.spread_over(500) is spread
+    assert plain.text == text
+    assert plain.spread_over(0) is plain
+
+
+def test_a_spread_is_written_once_for_all_who_get_the_same() -> None:
+    frame = created()
+    first = frame.spread_over(250)
+    assert frame.spread_over(250) is first
+    assert frame.spread_over(500).json.endswith(b',"spread":500}')
+    assert first.json.endswith(b',"spread":250}')
+
+
+def test_what_nobody_fetches_for_has_no_spread() -> None:
+    frame = FRAMES["own_type"]()
+    assert frame.spread_over(250) is frame
+    assert wire.keep_alive(at(1)).spread_over(250).json.count(b"spread") == 0
 
 
 def test_conditions_and_reasons_are_those_of_the_protocol() -> None:

@@ -48,6 +48,9 @@ class Bench:
         return time.monotonic() - self._start
 
     def run(self, rounds: int) -> None:
+        for case in self.cases:
+            if case.once:
+                self._measure(case, 0)
         longest = 0.0
         for number in range(rounds):
             begun = self.seconds
@@ -55,7 +58,8 @@ class Bench:
                 _say(f"No time is left for {rounds - number} of {rounds} rounds.")
                 return
             for case in self.cases:
-                self._measure(case, number)
+                if not case.once:
+                    self._measure(case, number)
             self.rounds = number + 1
             longest = max(longest, self.seconds - begun)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from tests.bench import connections, fanout
-from tests.bench.ours import CHURNING, OURS, REDIS, WEBSOCKET, inside
+from tests.bench import connections, fanout, storm
+from tests.bench.ours import CHURNING, LISTS, OURS, REDIS, WEBSOCKET, inside
 from tests.bench.results import Case, Goal, Measure
 from tests.bench.target import Target
 
@@ -97,6 +97,7 @@ def cases(peers: Sequence[Target]) -> list[Case]:
                 none_of=("lost", "repeated", "disordered", "broker calls"),
             ),
         ),
+        *_storms(),
     ]
 
 
@@ -142,6 +143,22 @@ def _slow_clients() -> Iterator[Case]:
         fanout.some_stalled,
         base,
         goal=Goal(1.2, "ratio", "<= 1.2 x all reading", at_most=True),
+    )
+
+
+def _storms() -> Iterator[Case]:
+    unit = "ms (p99)"
+    base = "W13", f"{LISTS.name}, spread ignored"
+    yield Case(*base, unit, LISTS, storm.ignored, once=True)
+    yield Case(
+        "W13",
+        LISTS.name,
+        unit,
+        LISTS,
+        storm.heeded,
+        base,
+        goal=Goal(0.1, "ratio", "<= 0.1 x ignored", at_most=True, none_of=("errors",)),
+        once=True,
     )
 
 

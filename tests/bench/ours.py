@@ -60,6 +60,7 @@ OURS: Final = Target(
     headers={"Authorization": f"Bearer {KEY}"},
 )
 REDIS: Final = replace(OURS, name="ours, Redis", needs=("redis",))
+LISTS: Final = replace(OURS, name="ours, to-do list", needs=("database",))
 WEBSOCKET: Final = replace(
     OURS,
     name="ours, WebSocket",

@@ -19,7 +19,8 @@ TITLES = [
 ]
 NUMBERS = {"median", "p50 ms", "p99 ms", "max ms", "ratio", "generator"}
 FOOTNOTES = [
-    "Latency is from just before a publish is sent to each read of its bytes.",
+    "Latency is from just before a publish is sent to each read of its bytes; in W13 "
+    "it is that of a fetch.",
     "A peer's ratio is ours to the peer's; any other is to what the target names. "
     "It is the median of the ratios within each round.",
     "generator: the largest share of its core that the load generator was busy.",

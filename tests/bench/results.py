@@ -61,6 +61,8 @@ class Case:
     is_peer: bool = False
     """The ratio then is the base's value to this one, else this one's to the base's."""
     goal: Goal | None = None
+    once: bool = False
+    """Whether it takes so long that it counts as a part of the first round alone."""
 
     @property
     def key(self) -> tuple[str, str]:

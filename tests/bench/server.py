@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -98,12 +99,19 @@ def running(target: Target) -> Iterator[Running]:
             # The second is what the project calls it.
             environment |= {"REDIS_URL": redis.url, "SSE_BROKER_URL": redis.url}
         environment |= target.environment
+        if "database" in target.needs:
+            _migrate(environment)
         with closing(socket.create_server(("127.0.0.1", 0))) as free:
             port: int = free.getsockname()[1]
         process = _start(target.command(port, folder), environment, folder / "log")
         stack.callback(_stop, process)
         _wait(process, port, folder / "log")
         yield Running(target, port, process.pid, redis)
+
+
+def _migrate(environment: dict[str, str]) -> None:
+    command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
 
 
 def _start(

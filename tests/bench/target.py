@@ -26,4 +26,5 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers of publish requests."""
     needs: tuple[str, ...] = ()
-    """ "redis": the harness starts one; its URL is the variable REDIS_URL."""
+    """What the harness makes for it: "redis", whose URL is the variable REDIS_URL, and
+    "database", with Django's tables."""
