@@ -3,7 +3,8 @@ import { tab } from "./identity";
 
 /** Browsers open six connections to a host over HTTP/1.1, for all tabs and all they load. */
 const MOST = 4;
-const PATIENCE = 60;
+/** Milliseconds: a tab that is busy answers late. */
+const PATIENCE = 150;
 
 type Message = { from: string; to?: string };
 

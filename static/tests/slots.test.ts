@@ -32,10 +32,10 @@ test("where connections are plenty nobody is asked", () => {
 test("the fifth tab has no room until one of the others is closed", async () => {
   const [first] = await held(4);
   tab("new").ask(note);
-  await env.pass(60);
+  await env.pass(150);
   first?.drop();
   tab("new").ask(note);
-  await env.pass(60);
+  await env.pass(150);
   assert.deepEqual(answers, [false, true]);
 });
 
@@ -47,7 +47,7 @@ test("who holds one may have a second for a moment", async () => {
 
 test("of ten tabs that ask at the same time four have room", async () => {
   for (const name of "hgjbadcief") tab(name).ask(note);
-  await env.pass(60);
+  await env.pass(150);
   assert.equal(answers.filter(Boolean).length, 4);
   assert.equal(answers.length, 10);
 });
@@ -61,7 +61,7 @@ test("of ten tabs that ask one shortly after the other four have room", async ()
     });
     await env.pass(10);
   }
-  await env.pass(60);
+  await env.pass(150);
   assert.equal(answers.filter(Boolean).length, 4);
   assert.equal(answers.length, 10);
 });
@@ -70,7 +70,7 @@ test("a channel is open only while there is something to say", async () => {
   const slots = tab("a");
   slots.ask(note);
   assert.equal(env.tabs.channels.size, 1);
-  await env.pass(60);
+  await env.pass(150);
   assert.equal(env.tabs.channels.size, 0);
   slots.hold();
   assert.equal(env.tabs.channels.size, 1);
@@ -88,6 +88,6 @@ test("other browsers aren't asked", async () => {
   await held(4);
   env.tabs = new FakeTabs();
   tab("new").ask(note);
-  await env.pass(60);
+  await env.pass(150);
   assert.deepEqual(answers, [true]);
 });

@@ -330,13 +330,3 @@ async def test_a_method_sends_the_visitor_to_another_page(page: Page) -> None:
     await live(page, "/doer")
     await page.evaluate(_CALL, "redirect")
     await page.wait_for_url("**/none")
-
-
-# A10
-async def test_buttons_answer_while_there_is_no_stream(page: Page) -> None:
-    await page.route("**/sse/stream*", lambda route: route.abort())
-    await page.goto("/doer")
-    await page.wait_for_function("window.Alpine?.store('sse')?.state")
-    await page.evaluate(_CALL, "update")
-    await expect(page.locator("#text")).to_have_text("updated")
-    assert await page.evaluate("Alpine.store('sse').online") is False
