@@ -85,11 +85,12 @@ tests/independent/node_modules: tests/independent/package-lock.json | .venv/dev
 # Playwright's own Node.js needs libatomic, which a bare Debian does not have.
 system: .venv/dev
 	@ready() { { test -n "$$CHROMIUM" || command -v chromium; } && $(BIN)/playwright --version && \
+	  { test -n "$$FIREFOX" || command -v firefox-esr; } && \
 	  PATH="$$PATH:/usr/sbin" command -v nginx && \
 	  $(BIN)/python -c "from tests.postgresql import PostgreSQL; PostgreSQL().close()"; } >/dev/null 2>&1; \
 	ready || { test "$$(id -u)" = 0 && command -v apt-get && apt-get update && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium libatomic1 nginx-light postgresql; } >/dev/null; \
-	ready || { echo "The tests need Chromium, nginx and PostgreSQL: install the packages chromium, libatomic1, nginx-light and postgresql (Ubuntu, where Chromium is a snap: set CHROMIUM to a Chromium's path)." >&2; exit 1; }
+	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium firefox-esr libatomic1 nginx-light postgresql; } >/dev/null; \
+	ready || { echo "The tests need Chromium, Firefox, nginx and PostgreSQL: install the packages chromium, firefox-esr, libatomic1, nginx-light and postgresql (Ubuntu, where browsers are snaps: set CHROMIUM to a Chromium's path, FIREFOX to a Firefox's)." >&2; exit 1; }
 
 # Installing builds the client too, with a Node.js of its own if there is none; what
 # works on the client needs one afterwards as well.

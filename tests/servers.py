@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import ClassVar
 from urllib.request import urlopen
 
 from tests import databases
@@ -45,6 +46,9 @@ class Server:
     is a new one, seeded, unless the environment has the `database_url` of another.
     """
 
+    front: ClassVar[Callable[[int], int] | None] = None
+    """Puts something in front of a server's port, and returns its own port."""
+
     def __init__(
         self,
         folder: Path,
@@ -67,7 +71,8 @@ class Server:
         self.database_url = self._environment["DATABASE_URL"]
         self._process: subprocess.Popen[bytes] | None = None
         with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            self.port: int = free.getsockname()[1]
+            self._own_port: int = free.getsockname()[1]
+        self.port = Server.front(self._own_port) if Server.front else self._own_port
         self.url = f"http://127.0.0.1:{self.port}"
         self.headers = {"Authorization": "Bearer test-key"}
         if self.database_url == own_database:
@@ -117,6 +122,17 @@ class Server:
         """Run a management command against this server's database."""
         return databases.manage(self._environment, *arguments)
 
+    def start_managing(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a management command that is told what to do, and answers, by lines."""
+        return subprocess.Popen(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
     def log_in(self, count: int) -> list[dict[str, str]]:
         """Return the headers of so many users who are logged in."""
         keys = self.manage("shell", "--verbosity=0", "-c", LOG_IN.format(count=count))
@@ -124,7 +140,7 @@ class Server:
 
     def start(self) -> None:
         """Return when the server answers, and of several workers each would."""
-        arguments = [self._application, "--port", str(self.port)]
+        arguments = [self._application, "--port", str(self._own_port)]
         with (self._folder / "log").open("ab") as log:
             printed = log.tell()
             self._process = subprocess.Popen(

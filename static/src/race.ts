@@ -3,16 +3,20 @@ import type { Heard, Link, OpenLink, Transport } from "./link";
 import type { Frame } from "./wire";
 
 const HEAD_START = 4_500;
+const PAUSE = 500;
+const PAUSE_SPREAD = 1_500;
 
 /**
  * Opens a connection by one way, and by the next beside it if that takes too long.
  *
- * The first of them to be heard is the one; the others are closed.
+ * The first of them to be heard is the one; the others are closed. A way that fails while
+ * another says nothing is tried again: the server may have been away, and a proxy may
+ * swallow the other.
  */
 export class Race implements Link {
   #running = new Set<Link>();
   #winner: Link | null = null;
-  #waiting: Cancel | null = null;
+  #waiting = new Set<Cancel>();
 
   constructor(
     private readonly env: Env,
@@ -32,20 +36,23 @@ export class Race implements Link {
   }
 
   close(): void {
-    this.#waiting?.();
+    for (const cancel of this.#waiting) cancel();
     for (const link of this.#running) link.close();
+    this.#waiting.clear();
     this.#running.clear();
   }
 
   #start(): void {
-    this.#waiting?.();
-    this.#waiting = null;
     const open = this.ways.shift();
     if (!open) return;
-    if (this.ways.length) this.#waiting = this.env.after(HEAD_START, () => this.#start());
+    if (this.ways.length) this.#waiting.add(this.env.after(HEAD_START, () => this.#start()));
+    this.#run(open);
+  }
+
+  #run(open: OpenLink): void {
     const link: Link = open(this.query, {
       frame: (frame) => this.#hear(link, frame),
-      end: () => this.#ended(link),
+      end: () => this.#ended(link, open),
     });
     this.#running.add(link);
   }
@@ -61,11 +68,15 @@ export class Race implements Link {
     this.heard.frame(frame);
   }
 
-  #ended(link: Link): void {
+  #ended(link: Link, open: OpenLink): void {
     this.#running.delete(link);
     if (!this.#winner && this.isHasty) this.#start();
-    if (this.#running.size) return;
-    this.close();
-    this.heard.end();
+    if (this.#running.size) {
+      const pause = PAUSE + this.env.random() * PAUSE_SPREAD;
+      this.#waiting.add(this.env.after(pause, () => this.#run(open)));
+    } else {
+      this.close();
+      this.heard.end();
+    }
   }
 }

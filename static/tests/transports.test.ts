@@ -178,6 +178,27 @@ test("the next page of the tab begins with a WebSocket, and with SSE where that 
   assert.deepEqual(line.transports, [null, "sse"]);
 });
 
+// A restart behind a proxy that swallows streams.
+test("a WebSocket that is refused is tried again while SSE is swallowed", async () => {
+  await fallBack();
+  await env.pass(1_000);
+  env.last.cut();
+  socket().cut();
+  await env.pass(250);
+  socket().cut();
+  assert.equal(env.open.length, 1);
+  const tried = env.sockets.length;
+  await env.pass(1_250);
+  assert.equal(env.sockets.length, tried + 1);
+  socket().cut();
+  await env.pass(1_250);
+  socket().open();
+  assert.deepEqual([env.open, env.openSockets.length], [[], 1]);
+  assert.equal(line.transports.at(-1), "websocket");
+  await env.pass(4_000);
+  assert.deepEqual([env.open, env.openSockets.length], [[], 1]);
+});
+
 test("new grants are heard over a WebSocket too, without a gap", async () => {
   await fallBack();
   line.connection.addGrant("two", "e:3");

@@ -221,6 +221,7 @@ async def test_items_that_change_their_order_keep_what_was_done_in_them(
 
 
 # A61
+@pytest.mark.streams
 async def test_a_list_of_a_thousand_items_is_two_groups_and_a_new_one_needs_none(
     page: Page, others: list[Page], server: Server, system: System
 ) -> None:

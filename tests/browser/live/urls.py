@@ -56,6 +56,14 @@ urlpatterns = [
     path("board", _page('{% component "live.Board" %}{% component "live.Quiet" %}')),
     path("shelf", _page('{% component "live.Shelf" %}')),
     path("basket", _page('{% component "live.Basket" %}')),
+    path(
+        "tiles",
+        _page("".join(f'{{% component "live.Tile" {n} key={n} %}}' for n in range(20))),
+    ),
+    path(
+        "stockroom",
+        _page('{% component "live.Shelf" %}{% component "live.Basket" %}'),
+    ),
     path("catalogue", _page('{% component "live.Catalogue" %}')),
     path("text", _page('{% component "live.Text" %}')),
     path("letter", _page('{% component "live.Letter" %}')),

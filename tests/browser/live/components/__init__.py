@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.browser.live.components import board, calls, counts, lists, texts
+from tests.browser.live.components import board, calls, counts, lists, texts, tiles
 
-__all__ = ["board", "calls", "counts", "lists", "texts"]
+__all__ = ["board", "calls", "counts", "lists", "texts", "tiles"]
