@@ -156,6 +156,21 @@ async def test_who_made_a_change_is_rendered_once_and_all_others_are_too(
         assert each.made == ["_refresh", "_refresh"]
 
 
+# A49
+async def test_a_duplicated_tab_is_another_tab(page: Page) -> None:
+    await live(page, "/counts")
+    await page.evaluate("sessionStorage.setItem('mark', 'copied')")
+    async with page.expect_popup() as opened:
+        await page.evaluate("void window.open(location.href)")
+    copy = await opened.value
+    assert await copy.evaluate("sessionStorage.getItem('mark')") == "copied"
+    await copy.wait_for_function("window.Alpine?.store('sse')?.online === true")
+    for count, tab in enumerate((page, copy), 1):
+        await tab.locator("#count-a").get_by_role("button", name="now").click()
+        for one in (page, copy):
+            await expect(one.locator("#count-a b")).to_have_text(str(count))
+
+
 # A50
 async def test_what_a_form_inside_a_list_adds_is_shown_in_its_own_page_too(
     page: Page, others: list[Page], system: System

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from tests.browser.conftest import NewPage
 from tests.browser.live.visits import APPLICATION, Calls, System, live
 from tests.proxies import HTTPProxy
 from tests.servers import Server
@@ -21,6 +23,17 @@ KEPT = 1000
 """Events of a group that the server keeps; as many as it takes in one request."""
 SETTLED = 700
 """Milliseconds after which whatever is going to happen has."""
+
+HANG = """(time) => void setTimeout(() => {
+  const end = performance.now() + time;
+  while (performance.now() < end);
+})"""
+HANGS = 10_000
+"""Milliseconds."""
+MANY = 400
+BATCH = 20
+LARGE = 60_000
+"""Characters of an event: they are 24 MB, more than a socket and a browser keep."""
 
 FRAMES = """(count) => new Promise((resolve) => {
   const types = [];
@@ -175,6 +188,29 @@ async def test_a_hundred_events_of_one_request_all_arrive(
     await page.wait_for_function("told.length >= 100")
     await page.wait_for_timeout(SETTLED)
     assert await _ticks(page) == [*range(100)]
+
+
+# A8
+async def test_a_page_that_hangs_harms_nobody_and_shows_the_last_in_the_end(
+    page: Page, new_page: NewPage, system: System
+) -> None:
+    other = await new_page()
+    for each in (page, other):
+        await live(each, "/board")
+    await page.evaluate(HANG, HANGS)
+    start = time.monotonic()
+    for first in range(0, MANY, BATCH):
+        events = [_large(number) for number in range(first, first + BATCH)]
+        await system.post("/events", {"events": events})
+        last = f"number {first + BATCH - 1}"
+        await expect(other.locator("#bound")).to_have_text(last)
+    assert time.monotonic() - start < HANGS / 1000
+    await expect(page.locator("#bound")).to_have_text(last, timeout=2 * HANGS)
+
+
+def _large(number: int) -> dict[str, object]:
+    data = {"headline": f"number {number}", "filling": "x" * LARGE}
+    return {"type": "component.data_changed", "group": "board.news", "data": data}
 
 
 def _tick(number: int) -> dict[str, object]:
