@@ -42,6 +42,10 @@ ALLOWED: dict[Treatment, list[str | None]] = {
 } | {Treatment.PASS: ["sse", None], Treatment.CUT: ["sse", "websocket", None]}
 """What a page's stream may be behind each; None when it has none at the moment."""
 TRANSPORT = "window.Alpine?.store('sse')?.transport ?? null"
+REMEMBER = """if (location.host)
+  sessionStorage["sse:websocket"] ??= Date.now() + 600_000"""
+"""As a tab does that has been behind a bad proxy before. To find it out takes a page
+5 s, and has tests of its own."""
 
 NewPage = Callable[..., Awaitable[Page]]
 
@@ -141,6 +145,8 @@ async def new_page(
         context = await browser.new_context(base_url=server.url, **options)
         contexts.append(context)
         context.set_default_timeout(10_000)
+        if behind in (Treatment.DROP, Treatment.BUFFER, Treatment.BLOCKS):
+            await context.add_init_script(REMEMBER)
         if not may_fail:
             context.on("weberror", lambda error: errors.append(str(error.error)))
         return await context.new_page()
@@ -164,6 +170,15 @@ async def page(new_page: NewPage) -> Page:
 async def other(new_page: NewPage) -> Page:
     """Another visitor's."""
     return await new_page()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def proxy(server: Server) -> AsyncIterator[HTTPProxy]:
+    """Between a page and its server, if the page is opened there."""
+    proxy = HTTPProxy(server.port)
+    proxy.start()
+    yield proxy
+    await asyncio.to_thread(proxy.close)
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ async def test_a_page_without_components_loads_no_script_and_opens_no_stream(
 
 
 # A2
+@pytest.mark.streams
 async def test_many_components_share_one_stream(page: Page) -> None:
     calls = Calls(page)
     await live(page, "/many")

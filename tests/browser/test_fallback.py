@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.browser.live.visits import APPLICATION, System, live
@@ -30,14 +28,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield server
     assert server.stop() == 0
     assert "Traceback" not in server.log
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def proxy(server: Server) -> AsyncIterator[HTTPProxy]:
-    proxy = HTTPProxy(server.port)
-    proxy.start()
-    yield proxy
-    await asyncio.to_thread(proxy.close)
 
 
 @pytest.fixture

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import NewPage
@@ -66,14 +65,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def system(server: Server) -> System:
     return System(server)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def proxy(server: Server) -> AsyncIterator[HTTPProxy]:
-    proxy = HTTPProxy(server.port)
-    proxy.start()
-    yield proxy
-    await asyncio.to_thread(proxy.close)
 
 
 async def _listen(page: Page, *names: str) -> None:
