@@ -35,6 +35,7 @@ test: .venv/dev system tests/independent/node_modules  ## The whole suite
 	$(NPM) --silent test
 	$(PYTEST) -m 'not alone' $(TOGETHER)
 	$(PYTEST) -m alone --cov-append
+	$(PYTEST) tests/browser --behind drop --cov-append
 	$(PYTEST) --postgresql -m 'database and not alone' $(TOGETHER) --cov-append
 	$(PYTEST) --postgresql -m 'database and alone' --cov-append
 	$(BIN)/coverage report --fail-under=95

@@ -72,8 +72,8 @@ def pytest_collection_modifyitems(
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("alone")
-            if is_bad and item.get_closest_marker("streams"):
-                item.add_marker(pytest.mark.skip(reason="the proxy is bad to streams"))
+            if is_bad and not _goes_through(item):
+                item.add_marker(pytest.mark.skip(reason="not for a bad proxy"))
 
 
 @pytest.fixture(scope="session")
@@ -195,6 +195,12 @@ def _behind(config: pytest.Config) -> Treatment | None:
     # A run that finds this file late doesn't know the option.
     treatment: Treatment | None = config.getoption("behind", default=None)
     return treatment
+
+
+def _goes_through(item: pytest.Item) -> bool:
+    """Whether a test's pages are behind the proxy, and may be."""
+    fixtures = getattr(item, "fixturenames", ())
+    return "new_page" in fixtures and not item.get_closest_marker("streams")
 
 
 def _found(name: str, binary: str | None) -> str:

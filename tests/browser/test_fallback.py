@@ -11,7 +11,10 @@ from tests.browser.live.visits import APPLICATION, System, live
 from tests.proxies import HTTPProxy, Treatment
 from tests.servers import Server
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.streams,  # has bad proxies of its own
+]
 
 ONLINE_BY = "(name) => window.Alpine?.store('sse')?.transport === name"
 CALL = "(name) => Alpine.$data(document.querySelector('#doer'))[name]()"
