@@ -10,6 +10,8 @@ export const HEALTHY = 10_000;
  * A proxy that collects what it passes on lets the first frame through and not the next.
  */
 export const FIRST_SILENCE = 5_000;
+/** What is written with the first frame, or right after it, shows nothing of the way. */
+export const BURST = 500;
 const OPEN_TIMEOUT = 10_000;
 const MISSED = 2.5;
 
@@ -35,6 +37,7 @@ export class Attempt {
   ) {
     this.#heardAt = env.now();
     this.#link = open(query, {
+      begin: () => (this.#heardAt = this.env.now()),
       frame: (frame) => this.#hear(frame),
       end: () => this.#end(),
     });
@@ -75,8 +78,8 @@ export class Attempt {
       this.openedAt = this.#heardAt;
       this.#keepAlive = (frame.keep_alive ?? 15) * 1000;
       this.groups = frame.groups ?? [];
-      this.#bear(Math.min(FIRST_SILENCE, MISSED * this.#keepAlive));
-    } else if (this.openedAt !== null) {
+      this.#bear(FIRST_SILENCE);
+    } else if (this.openedAt !== null && this.#heardAt - this.openedAt >= BURST) {
       this.#bear(MISSED * this.#keepAlive);
     }
     this.heard.frame(frame);

@@ -41,6 +41,8 @@ export class Connection {
   #next: Attempt | null = null;
   /** Whether the second stream is there to try a better transport. */
   #isTrial = false;
+  /** Whether the second stream has had all that it was to have when it opened. */
+  #isCaughtUp = false;
   /** Everything up to here was heard. */
   #cursor: string | null;
   /** Where to resume instead, while the groups of a new grant aren't heard yet. */
@@ -59,6 +61,7 @@ export class Connection {
   #transport: Transport | null = null;
   #seen = new Ring();
   #backoff: Backoff;
+  #handovers: Backoff;
   #retry: Cancel | null = null;
   #gathering: Cancel | null = null;
   #patience: Cancel | null = null;
@@ -80,6 +83,7 @@ export class Connection {
       kept: () => this.#proceed(),
     });
     this.#backoff = new Backoff(env);
+    this.#handovers = new Backoff(env);
   }
 
   /** The groups of the open stream, unless new grants have to take the place of its own. */
@@ -99,10 +103,17 @@ export class Connection {
   }
 
   stop(): void {
+    this.#refusedForGood = false;
     if (!this.#wanted) return;
     this.#wanted = false;
     this.#hangUp();
     this.#enter("closed");
+  }
+
+  /** What it hears after another start is from then on. */
+  forget(): void {
+    this.stop();
+    this.#cursor = this.#hold = null;
   }
 
   /** The page goes out of sight for an unknown time. */
@@ -139,19 +150,19 @@ export class Connection {
   /** Hear what a grant allows, perhaps from the position of the HTML that it came with. */
   addGrant(grant: string, position: string | null = null): void {
     this.#grants.add(grant);
-    this.#gather(position);
+    this.#gather(position, true);
   }
 
   /** Hear a group from now on, if the server allows it. */
   addName(group: string): void {
     this.#grants.name(group);
-    this.#gather();
+    this.#gather(null, true);
   }
 
   /** Hear no more of a group that was asked for by name. */
   removeName(group: string): void {
     this.#grants.unname(group);
-    this.#gather();
+    this.#gather(null, false);
   }
 
   /** Of all that the grants allow, hear some groups only. */
@@ -159,9 +170,9 @@ export class Connection {
     if (this.#wanted && !this.#asleep) this.#renewer.narrow(groups);
   }
 
-  #gather(position: string | null = null): void {
+  #gather(position: string | null, isMore: boolean): void {
     this.#hold = older(this.#hold ?? this.#cursor, position);
-    if (this.#refusedForGood) this.start();
+    if (this.#refusedForGood && isMore) this.start();
     if (!this.#wanted) return;
     this.#gathering ??= this.env.after(GATHER, () => {
       this.#gathering = null;
@@ -188,7 +199,10 @@ export class Connection {
     if (!current) {
       if (!this.#retry) this.#comeBack();
     } else if (this.#hold !== null || !this.#grants.within(current.grants)) {
-      if (!next || !this.#grants.within(next.grants)) this.#handOver();
+      this.#hold ??= this.#cursor;
+      // A first stream that isn't open yet says where a second one has to begin.
+      if (this.#hold === null || (next && this.#grants.within(next.grants))) return;
+      this.#handOver();
     }
   }
 
@@ -204,12 +218,14 @@ export class Connection {
   #handOver(open = this.opener.open): void {
     this.#isTrial = open === this.opener.retry;
     this.#next?.close();
+    this.#isCaughtUp = false;
     this.#next = this.#attempt(this.#hold, open);
   }
 
   /** See whether a better transport works by now, while this one goes on. */
   #tryBetter(): void {
-    if (this.#hold !== null) return; // something else is about to open a stream
+    // Something else may be about to open a stream.
+    if (this.#hold !== null || this.#transport !== "websocket") return;
     this.#hold = this.#cursor;
     this.#handOver(this.opener.retry);
   }
@@ -244,6 +260,7 @@ export class Connection {
         this.#move(attempt, frame.id);
         if (attempt === this.#current) this.#online(attempt);
         if (frame.denied?.length) this.sink.denied(frame.denied, null);
+        if (attempt === this.#current && !this.#gathering && !this.#patience) this.#proceed();
         break;
       case "keep-alive":
         if (frame.id && attempt === this.#next) this.#complete(attempt);
@@ -266,7 +283,9 @@ export class Connection {
 
   /** While a second stream catches up, only a position it has reached is complete. */
   #move(attempt: Attempt, id: string | undefined): void {
-    if (id && attempt === this.#current) this.#cursor = id;
+    if (!id) return;
+    if (attempt === this.#current) this.#cursor = id;
+    else if (this.#isCaughtUp && this.#grants.within(attempt.grants)) this.#hold = id;
   }
 
   #online(attempt: Attempt): void {
@@ -275,14 +294,16 @@ export class Connection {
     this.sink.opened(attempt.groups);
   }
 
-  #planTrial(): void {
+  #planTrial(soonest = 0): void {
     this.#trial?.();
     const after = this.#transport === "websocket" ? this.opener.retryAfter : null;
-    this.#trial = after === null ? null : this.env.after(after, () => this.#tryBetter());
+    const wait = Math.max(after ?? 0, soonest);
+    this.#trial = after === null ? null : this.env.after(wait, () => this.#tryBetter());
   }
 
   /** The second stream has everything up to now, but some proxies cut it a moment later. */
   #complete(attempt: Attempt): void {
+    this.#isCaughtUp = true;
     const rest = this.#isTrial ? attempt.untilHealthy : 0;
     if (rest > 0) this.env.after(rest, () => this.#settle(attempt));
     else this.#settle(attempt);
@@ -292,6 +313,7 @@ export class Connection {
   #settle(attempt: Attempt): void {
     if (attempt !== this.#next) return;
     if (this.#isTrial) this.opener.retried(true);
+    this.#handovers.reset();
     this.#current?.close();
     this.#current = attempt;
     this.#next = null;
@@ -301,36 +323,38 @@ export class Connection {
 
   #ended(attempt: Attempt, retry: number | null): void {
     if (attempt === this.#next) {
-      this.#lostNext();
+      this.#lostNext(retry);
       return;
     }
     if (attempt !== this.#current) return;
     this.#current = null;
     if (attempt.openedAt !== null && !attempt.isShort) this.#backoff.reset();
     const next = this.#next;
-    if (next) {
-      this.#next = null;
+    this.#next = null;
+    if (next && next.openedAt !== null) {
       this.#current = next;
       this.#cursor = this.#hold;
       if (this.#grants.within(next.grants)) this.#hold = null;
-      if (next.openedAt !== null) this.#online(next);
-      else this.#enter("disconnected");
+      this.#online(next);
       return;
     }
+    next?.close();
     this.#renewer.rest();
     const delay = this.#backoff.next();
     this.#again(retry ?? delay);
   }
 
-  #lostNext(): void {
+  #lostNext(retry: number | null): void {
     this.#next = null;
     if (this.#isTrial) {
-      this.opener.retried(false);
-      this.#planTrial();
+      // What the server ends says nothing of the way.
+      if (retry === null) this.opener.retried(false);
+      this.#planTrial(retry ?? 0);
       if (this.#grants.within(this.#current?.grants ?? [])) this.#hold = null;
     }
-    if (this.#hold !== null)
-      this.#patience ??= this.env.after(RETRY_HANDOVER, () => this.#proceed());
+    if (this.#hold === null) return;
+    const pause = Math.max(RETRY_HANDOVER, retry ?? 0, this.#handovers.next());
+    this.#patience ??= this.env.after(pause, () => this.#proceed());
   }
 
   #again(delay: number): void {
@@ -363,7 +387,8 @@ export class Connection {
       const kept = this.#current?.grants ?? [];
       this.#grants.fallBack(attempt.grants, kept);
       if (this.#grants.within(kept)) this.#hold = null;
-      this.sink.denied(frame.groups ?? [], frame.condition ?? "bad_request");
+      if (this.#isTrial) this.#lostNext(null);
+      else this.sink.denied(frame.groups ?? [], frame.condition ?? "bad_request");
     } else {
       this.#close(frame);
     }
@@ -404,8 +429,13 @@ export class Connection {
     const wasPardoned = this.env.now() - this.#pardonedAt < HEALTHY;
     this.#hangUp();
     this.#grants.shed();
-    if (wasPardoned || !this.#grants.renewable.length) {
+    const { renewable, all } = this.#grants;
+    if (wasPardoned || !all.length) {
       this.#close(frame);
+    } else if (!renewable.length) {
+      // Names are for the server to decide on when the next stream opens.
+      this.#pardon();
+      this.#again(0);
     } else {
       this.#refusal = frame;
       this.#enter("disconnected");

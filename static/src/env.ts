@@ -47,7 +47,13 @@ export const browser: Env = {
   // Cookies matter on another origin only; there the server has to allow it.
   source: (url) => new EventSource(url, { withCredentials: true }),
   socket: (url) => new WebSocket(new URL(url, location.href).href.replace(/^http/, "ws")),
-  channel: (name) => (window.BroadcastChannel ? new BroadcastChannel(name) : null),
+  channel(name) {
+    try {
+      return new BroadcastChannel(name);
+    } catch {
+      return null; // there is none, or it is forbidden
+    }
+  },
   get isCramped() {
     const [page] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
     return /^(http\/1|$)/.test(page?.nextHopProtocol ?? "");

@@ -94,8 +94,9 @@ export class Grants {
     this.#awaited ||= kept.some((grant) => this.#spent.has(grant));
   }
 
+  /** Keep nothing but names, which the server may decide otherwise on. */
   clear(): void {
-    this.#held = [];
+    this.#held = this.#held.filter((held) => this.#names.has(held));
     this.#awaited = false;
   }
 

@@ -11,6 +11,8 @@ export interface Link {
 }
 
 export interface Heard {
+  /** It is only now that the connection is asked for. */
+  begin?(): void;
   frame(frame: Frame): void;
   /** The connection is gone; not called after `close()`. */
   end(): void;

@@ -111,7 +111,7 @@ export class Listeners implements StreamClient {
     if (!types || [...types.values()].some((listeners) => listeners.size)) return;
     this.#listeners.delete(group);
     this.#connection.removeName(group);
-    if (!this.#listeners.size) this.#connection.stop();
+    if (!this.#listeners.size) this.#connection.forget();
   }
 
   async #getGrant(): Promise<void> {
@@ -121,7 +121,7 @@ export class Listeners implements StreamClient {
     const grant = await Promise.resolve().then(getGrant).catch(() => null);
     this.env.after(grant === null ? this.#backoff.next() : 0, () => {
       this.#isAsking = false;
-      if (this.#end.signal.aborted) return;
+      if (this.#end.signal.aborted || !this.#listeners.size) return;
       if (grant === null) void this.#getGrant();
       else this.#granted(grant);
     });
@@ -138,13 +138,13 @@ export class Listeners implements StreamClient {
     for (const [group, types] of this.#listeners)
       if (covers(group, frame.group))
         for (const type of [frame.type, "*"])
-          for (const listener of types.get(type) ?? [])
+          for (const listener of [...(types.get(type) ?? [])])
             call(() => listener(frame));
   }
 
   #tellOf(groups: string[], what: "reset" | "denied"): void {
     for (const group of groups)
-      for (const listener of this.#listeners.get(group)?.get(what) ?? [])
+      for (const listener of [...(this.#listeners.get(group)?.get(what) ?? [])])
         call(listener as () => void);
   }
 }

@@ -10,6 +10,8 @@ const LINGER = 50;
 /** What nobody shows any more is given up in no hurry: what brought it may come back. */
 const GIVE_UP = 10_000;
 const GIVE_UP_SPREAD = 20_000;
+/** Some can't be given up: they are automatic. */
+const GIVE_UP_TRIES = 3;
 const FOR_ALL = new Set(["broadcast", "users"]);
 
 type Route = (page: Page, frame: EventFrame) => void;
@@ -36,8 +38,8 @@ export class Page implements Owner {
   #rendered = new Set<string>();
   /** Groups that an answer's grant was for, and that the stream may not have yet. */
   #granted = new Set<string>();
-  /** Groups that the stream is to be without, because no component has them any more. */
-  #givenUp = new Set<string>();
+  /** Groups that no component has any more, and how often the stream was to be without. */
+  #givenUp = new Map<string, number>();
   #givingUp: Cancel | null = null;
   #opened = false;
   /** Added a moment ago. */
@@ -193,10 +195,10 @@ export class Page implements Owner {
     const unwanted = groups.filter(
       (name) => this.#rendered.has(name) && !names.some((own) => covers(name, own)),
     );
-    // Some can't be left; they are given up once.
-    if (unwanted.every((name) => this.#givenUp.has(name))) return;
-    for (const name of unwanted) this.#givenUp.add(name);
-    this.#connection?.narrow(groups.filter((name) => !this.#givenUp.has(name)));
+    const tries = (name: string) => this.#givenUp.get(name) ?? 0;
+    if (unwanted.every((name) => tries(name) >= GIVE_UP_TRIES)) return;
+    for (const name of unwanted) this.#givenUp.set(name, tries(name) + 1);
+    this.#connection?.narrow(groups.filter((name) => !unwanted.includes(name)));
   }
 
   /** Have components fetch. The HTML of one brings that of those inside it. */

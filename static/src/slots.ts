@@ -6,6 +6,8 @@ const MOST = 4;
 /** Milliseconds: a tab that is busy answers late. */
 const PATIENCE = 150;
 
+let count = 0;
+
 type Message = { from: string; to?: string };
 
 /**
@@ -23,20 +25,28 @@ export class Slots {
 
   constructor(
     private readonly env: Env,
-    private readonly name = tab,
+    private readonly name = `${tab}.${++count}`,
   ) {}
 
   /** Find out whether there is room, which takes a moment if others have to be asked. */
-  ask(answer: (isFree: boolean) => void): void {
+  ask(answer: (isFree: boolean) => void): Cancel {
     if (this.#held || !this.env.isCramped || !this.#open()) {
       answer(true);
-      return;
+      return () => undefined;
     }
     this.#waiting.push(answer);
-    if (this.#asking) return;
-    this.#others.clear();
-    this.#say();
-    this.#asking = this.env.after(PATIENCE, () => this.#decide());
+    if (!this.#asking) {
+      this.#others.clear();
+      this.#say();
+      this.#asking = this.env.after(PATIENCE, () => this.#decide());
+    }
+    return () => {
+      this.#waiting = this.#waiting.filter((each) => each !== answer);
+      if (this.#waiting.length) return;
+      this.#asking?.();
+      this.#asking = null;
+      this.#close();
+    };
   }
 
   /** Hold a connection open. */

@@ -1,6 +1,6 @@
-import { HEALTHY, FIRST_SILENCE } from "./attempt";
+import { BURST, HEALTHY, FIRST_SILENCE } from "./attempt";
 import type { Env } from "./env";
-import type { Link, OpenLink, Opener } from "./link";
+import type { Heard, Link, OpenLink, Opener } from "./link";
 import { Race } from "./race";
 import type { Slots } from "./slots";
 
@@ -23,6 +23,8 @@ export class Transports implements Opener {
   #failures = 0;
   /** How often in a row it was cut soon after it was open. */
   #cuts = 0;
+  /** Until when SSE isn't tried, where nothing can be stored. */
+  #until = 0;
 
   constructor(
     private readonly env: Env,
@@ -32,7 +34,7 @@ export class Transports implements Opener {
   ) {}
 
   readonly open: OpenLink = (query, heard) =>
-    this.#whenFree((isFree) => {
+    this.#whenFree(heard, (isFree) => {
       const isBad = this.#isDoubted || this.#badUntil > this.env.now();
       const both = isBad ? [this.socket, this.#sse] : [this.#sse, this.socket];
       // SSE that worked and is refused now is likely to be a server that restarts.
@@ -43,7 +45,7 @@ export class Transports implements Opener {
     });
 
   readonly retry: OpenLink = (query, heard) =>
-    this.#whenFree((isFree) => {
+    this.#whenFree(heard, (isFree) => {
       if (isFree) return this.#sse(query, heard);
       heard.end();
       return null;
@@ -64,19 +66,23 @@ export class Transports implements Opener {
   /** SSE, with an eye on how it fares. */
   readonly #sse: OpenLink = (query, heard) => {
     let openedAt: number | null = null;
-    let frames = 0;
+    let isFlowing = false;
+    let isProven = false;
     let isOver = false;
     const over = (isCut: boolean) => {
       if (isOver) return;
       isOver = true;
       this.slots.drop();
-      this.#judge(isCut, frames, openedAt === null ? null : this.env.now() - openedAt);
+      this.#judge(isCut, isFlowing, openedAt === null ? null : this.env.now() - openedAt);
     };
     this.slots.hold();
     const link = this.source(query, {
       frame: (frame) => {
         openedAt ??= this.env.now();
-        frames++;
+        const life = this.env.now() - openedAt;
+        isFlowing ||= life >= BURST;
+        // Once, and not at its end: since then it may have failed elsewhere.
+        if (life >= HEALTHY && !isProven) this.retried((isProven = true));
         this.#hasWorked = true;
         this.#failures = 0;
         heard.frame(frame);
@@ -95,46 +101,48 @@ export class Transports implements Opener {
     };
   };
 
-  /** Learn from a link that is over after so many frames and milliseconds, if it opened. */
-  #judge(isCut: boolean, frames: number, life: number | null): void {
+  /** Learn from a link that is over, so many milliseconds after it opened, if it did. */
+  #judge(isCut: boolean, isFlowing: boolean, life: number | null): void {
     if (life === null) {
       if (isCut) this.#failures++;
-    } else if (frames === 1 && life >= FIRST_SILENCE) {
+    } else if (!isFlowing && life >= FIRST_SILENCE) {
       this.#isDoubted = true; // something on the way holds frames back
-    } else if (life >= HEALTHY) {
-      this.retried(true);
-    } else if (isCut && ++this.#cuts >= TOO_MANY_CUTS) {
+    } else if (isCut && life < HEALTHY && ++this.#cuts >= TOO_MANY_CUTS) {
       this.#isDoubted = true;
     }
   }
 
   /** Open a link once it is known whether this tab may hold an EventSource. */
-  #whenFree(open: (isFree: boolean) => Link | null): Link {
+  #whenFree(heard: Heard, open: (isFree: boolean) => Link | null): Link {
     let link: Link | null = null;
-    let isOver = false;
-    this.slots.ask((isFree) => {
-      if (!isOver) link = open(isFree);
+    const forget = this.slots.ask((isFree) => {
+      heard.begin?.();
+      link = open(isFree);
     });
     return {
       get transport() {
         return link?.transport ?? null;
       },
       close() {
-        isOver = true;
+        forget();
         link?.close();
       },
     };
   }
 
   get #badUntil(): number {
+    let until = this.#until;
     try {
-      return Number(this.env.storage().getItem(KEY));
+      until = Number(this.env.storage().getItem(KEY));
     } catch {
-      return 0; // storage may be forbidden
+      // storage may be forbidden
     }
+    // The clock may have been set back.
+    return until <= this.env.now() + 2 * REMEMBERED ? until : 0;
   }
 
   set #badUntil(until: number) {
+    this.#until = until;
     try {
       this.env.storage().setItem(KEY, String(until));
     } catch {

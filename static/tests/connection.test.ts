@@ -376,3 +376,119 @@ test("a second stream that is refused costs the first one nothing", async () => 
   assert.deepEqual(env.last.grants, ["one", "three"]);
   assert.equal(env.last.cursor, "e:3");
 });
+
+test("a second stream that a busy server sends away comes back when it was told to", async () => {
+  connection.start();
+  env.last.open({ id: "e:5" });
+  connection.addGrant("two", "e:3");
+  await env.pass(50);
+  await line.refuse();
+  env.last.send({ type: "stream-close", reason: "busy", retry: 30_000 });
+  await keepAlive(29_900);
+  assert.equal(env.sources.length, 2);
+  await keepAlive(100);
+  assert.equal(env.sources.length, 3);
+  assert.equal(env.last.cursor, "e:3");
+});
+
+test("a second stream that fails again and again is tried ever less often", async () => {
+  env.chance = 1;
+  connection.start();
+  env.last.open({ id: "e:5" });
+  connection.addGrant("two", "e:3");
+  await env.pass(50);
+  await line.refuse();
+  const gaps: number[] = [];
+  for (let attempt = 0; attempt < 24; attempt++) {
+    const [count, before] = [env.sources.length, env.now()];
+    env.last.cut();
+    while (env.sources.length === count) await keepAlive(100);
+    gaps.push(env.now() - before);
+  }
+  assert.deepEqual(gaps.slice(0, 5), [1_000, 1_000, 2_000, 4_000, 4_000]);
+  assert.equal(gaps.at(-1), 30_000);
+  assert.equal(env.last.cursor, "e:3");
+});
+
+test("a second stream that settles makes the next failure a first one", async () => {
+  env.chance = 1;
+  connection.start();
+  env.last.open({ id: "e:5" });
+  for (const grant of ["two", "three"]) {
+    connection.addGrant(grant, "e:3");
+    await env.pass(50);
+    await line.refuse();
+    for (const wait of [1_000, 1_000, 2_000]) {
+      const count = env.sources.length;
+      env.last.cut();
+      await keepAlive(wait - 100);
+      assert.equal(env.sources.length, count);
+      await keepAlive(100);
+      assert.equal(env.sources.length, count + 1);
+    }
+    env.last.open({ id: "e:3" });
+    env.last.send({ type: "keep-alive", id: "e:5" });
+  }
+});
+
+test("a second stream is complete only once it has caught up, also after another was", async () => {
+  connection.start();
+  env.last.open({ id: "e:5" });
+  for (const grant of ["two", "three"]) {
+    connection.addGrant(grant, "e:3");
+    await env.pass(50);
+    await line.refuse();
+    assert.equal(env.last.cursor, "e:3");
+    env.last.open({ id: "e:3" });
+    env.last.send(event(20));
+    env.last.cut();
+    await env.pass(1_000);
+    assert.equal(env.last.cursor, "e:3");
+    env.last.open({ id: "e:3" });
+    env.last.send({ type: "keep-alive", id: "e:20" });
+  }
+});
+
+for (const wait of [0, 50])
+  test(`a grant that comes ${wait} ms before the first stream is open is made one with it`, async () => {
+    connection.start();
+    connection.addGrant("two", "e:3");
+    await env.pass(wait);
+    env.last.open({ id: "e:5" });
+    await env.pass(50 - wait);
+    assert.equal(env.sources.length, 1);
+    await line.renew("both");
+    assert.equal(env.sources.length, 2);
+    assert.deepEqual(env.last.grants, ["both"]);
+    assert.equal(env.last.cursor, "e:3");
+  });
+
+test("a connection that forgets hears from now on when it starts again", () => {
+  connection.start();
+  env.last.open({ id: "e:5" });
+  connection.forget();
+  assert.deepEqual(env.open, []);
+  assert.equal(line.states.at(-1), "closed");
+  connection.start();
+  assert.equal(env.last.cursor, null);
+});
+
+test("a name is asked for as long as it is wanted", async () => {
+  connection.start();
+  env.last.open({ id: "e:5" });
+  connection.addName("sport");
+  await env.pass(50);
+  assert.deepEqual([env.last.grants, env.last.names], [["one"], ["sport"]]);
+  assert.equal(env.last.cursor, "e:5");
+  env.last.open({ id: "e:5" });
+  env.last.send({ type: "keep-alive", id: "e:5" });
+  connection.removeName("sport");
+  await env.pass(50);
+  assert.deepEqual([env.last.grants, env.last.names], [["one"], []]);
+});
+
+/** Let time pass without any silence of the first stream that is open. */
+async function keepAlive(time: number): Promise<void> {
+  env.open[0]?.send({ type: "keep-alive" });
+  await env.pass(time);
+}

@@ -9,7 +9,10 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 abstract class FakeStream {
   closed = false;
 
-  constructor(readonly url: URL) {}
+  constructor(
+    readonly url: URL,
+    private readonly env?: FakeEnv,
+  ) {}
 
   close(): void {
     this.closed = true;
@@ -24,7 +27,9 @@ abstract class FakeStream {
 
   open(fields: Record<string, unknown> = {}): void {
     this.begin(fields);
-    this.send({ type: "keep-alive" });
+    this.env?.after(1_000, () => {
+      if (!this.closed) this.send({ type: "keep-alive" });
+    });
   }
 
   abstract cut(): void;
@@ -57,16 +62,17 @@ export class FakeSocket extends FakeStream implements Socket {
 
 export class FakeSource extends FakeStream implements Source {
   onerror: ((event: Event) => unknown) | null = null;
-  #listeners = new Map<string, (event: MessageEvent<string>) => void>();
+  #listeners = new Map<string, ((event: MessageEvent<string>) => void)[]>();
 
   addEventListener(type: string, listener: (event: MessageEvent<string>) => void): void {
-    this.#listeners.set(type, listener);
+    this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener]);
   }
 
   /** Delivers a frame as a browser does: only to who listens for its type. */
   send(frame: { type: string } & Record<string, unknown>): void {
     const data = JSON.stringify(frame);
-    this.#listeners.get(frame.type)?.({ data } as MessageEvent<string>);
+    for (const listener of this.#listeners.get(frame.type) ?? [])
+      listener({ data } as MessageEvent<string>);
   }
 
   cut(): void {
@@ -142,13 +148,13 @@ export class FakeEnv implements Env {
   }
 
   source(url: string): FakeSource {
-    const source = new FakeSource(new URL(url, "http://test"));
+    const source = new FakeSource(new URL(url, "http://test"), this);
     this.sources.push(source);
     return source;
   }
 
   socket(url: string): FakeSocket {
-    const socket = new FakeSocket(new URL(url, "http://test"));
+    const socket = new FakeSocket(new URL(url, "http://test"), this);
     this.sockets.push(socket);
     return socket;
   }

@@ -50,6 +50,21 @@ test("what is dropped is gone at once", () => {
   assert.deepEqual(grants.all, ["c"]);
 });
 
+test("a name outlives the grants beside it", () => {
+  const grants = new Grants(["a", "b"]);
+  grants.name("news");
+  assert.deepEqual(grants.renewable, ["a", "b"]);
+  grants.spend(["a", "news"]);
+  grants.drop(["b", "news"]);
+  assert.deepEqual(grants.all, ["a", "news"]);
+  grants.add("c");
+  assert.deepEqual(grants.all, ["news", "c"]);
+  grants.clear();
+  assert.deepEqual(grants.all, ["news"]);
+  grants.unname("news");
+  assert.deepEqual(grants.all, []);
+});
+
 test("a page without grants doesn't wait for any", () => {
   assert.ok(!new Grants([]).missing);
 });

@@ -607,7 +607,7 @@ test("a grant for what the stream has is not needed", async () => {
 });
 
 // A14
-test("a group that no component has any more is given up after a while, once", async () => {
+test("groups that no component has any more are given up after a while", async () => {
   const { connection, env, page } = stage;
   stage.add({}, { groups: ["news"] });
   const [other, view] = stage.add({}, { groups: ["sport", "broadcast"], covers: ["match.*"] });
@@ -621,11 +621,44 @@ test("a group that no component has any more is given up after a while, once", a
   page.gone(same);
   await env.pass(30_000);
   assert.deepEqual(connection.narrowed[1], ["users", "news"]);
-  // The automatic ones are there all the same.
-  connection.groups = ["broadcast", "users", "news"];
-  page.opened(connection.groups);
-  await env.pass(30_000);
-  assert.equal(connection.narrowed.length, 2);
+});
+
+// A14: some are there all the same, as they are automatic; some had no answer.
+test("a group that is there all the same is given up three times, then left alone", async () => {
+  const { connection, env, page } = stage;
+  stage.add({}, { groups: ["news"] });
+  const giveUp = async () => {
+    const [component] = stage.add({}, { groups: ["sport"] });
+    page.gone(component);
+    for (let n = 0; n < 6; n++) {
+      page.opened((connection.groups = ["news", "sport"]));
+      await env.pass(60_000);
+    }
+  };
+  await giveUp();
+  assert.deepEqual(connection.narrowed, [["news"], ["news"], ["news"]]);
+  // It was there again in the meantime.
+  await giveUp();
+  assert.equal(connection.narrowed.length, 6);
+});
+
+// A14
+test("pages don't give up groups at the same time", async () => {
+  for (const [chance, wait] of [
+    [0, 10_000],
+    [0.5, 20_000],
+  ] as const) {
+    stage = new Stage();
+    const { connection, env, page } = stage;
+    env.chance = chance;
+    stage.add({}, { groups: ["news"] });
+    page.gone(stage.add({}, { groups: ["sport"] })[0]);
+    page.opened((connection.groups = ["news", "sport"]));
+    await env.pass(wait - 1);
+    assert.equal(connection.narrowed.length, 0);
+    await env.pass(1);
+    assert.equal(connection.narrowed.length, 1);
+  }
 });
 
 // A14

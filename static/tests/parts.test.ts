@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configOf } from "../src/config";
+import { Sources, openSocket } from "../src/link";
 import { increasing, increasingThrough } from "../src/match";
 import { Ring } from "../src/ring";
 import { StatusTeller, initialStatus } from "../src/status";
 import { covers, isAfter, isBefore, older, parse } from "../src/wire";
+import { FakeEnv } from "./fakes";
 
 test("a ring remembers the last ids", () => {
   const ring = new Ring(2);
@@ -68,6 +70,68 @@ test("the status tells of each change once", () => {
   teller.state("disconnected", null);
   teller.state("closed", null);
   assert.deepEqual(told, ["sse:connected", "sse:denied", "sse:reset", "sse:disconnected"]);
+});
+
+test("the same refusal is told of once more after the stream was open", () => {
+  const target = new EventTarget();
+  let count = 0;
+  target.addEventListener("sse:denied", () => count++);
+  const teller = new StatusTeller(initialStatus(), target);
+  for (let n = 0; n < 2; n++) {
+    teller.denied(["a"], "forbidden");
+    teller.denied(["a"], "forbidden");
+    teller.state("connected", "sse");
+  }
+  assert.equal(count, 2);
+});
+
+/** Writes down what a link tells of. */
+function hearing() {
+  const told: string[] = [];
+  const heard = {
+    frame: ({ type }: { type: string }) => void told.push(type),
+    end: () => void told.push("end"),
+  };
+  return { told, heard };
+}
+
+test("a link that is closed tells of nothing more", () => {
+  const env = new FakeEnv();
+  const { told, heard } = hearing();
+  const sources = new Sources(env, "/sse/stream");
+  for (const link of [sources.open("", heard), openSocket(env, "/sse/ws")("", heard)]) link.close();
+  sources.listen("goal");
+  for (const stream of [env.last, env.sockets[0]!]) {
+    assert.ok(stream.closed);
+    stream.send({ type: "keep-alive" });
+    stream.send({ type: "goal" });
+    stream.cut();
+  }
+  assert.deepEqual(told, []);
+});
+
+test("a link that is cut is closed, and tells of its end once", () => {
+  const env = new FakeEnv();
+  const { told, heard } = hearing();
+  new Sources(env, "/sse/stream").open("", heard);
+  openSocket(env, "/sse/ws")("", heard);
+  for (const stream of [env.last, env.sockets[0]!]) {
+    for (let n = 0; n < 2; n++) stream.cut();
+    stream.send({ type: "keep-alive" });
+    assert.ok(stream.closed);
+  }
+  assert.deepEqual(told, ["end", "end"]);
+});
+
+test("a type that is asked for twice is told of once", () => {
+  const env = new FakeEnv();
+  const { told, heard } = hearing();
+  const sources = new Sources(env, "/sse/stream");
+  sources.listen("goal");
+  sources.open("", heard);
+  for (const type of ["goal", "notify", "own", "own"]) sources.listen(type);
+  for (const type of ["goal", "notify", "own"]) env.last.send({ type });
+  assert.deepEqual(told, ["goal", "notify", "own"]);
 });
 
 test("a script without a stream says so", () => {

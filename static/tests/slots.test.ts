@@ -45,6 +45,80 @@ test("who holds one may have a second for a moment", async () => {
   assert.deepEqual(answers, [true]);
 });
 
+test("who had no room may have it the next time", async () => {
+  const old = await held(4);
+  const slots = tab("new");
+  slots.ask(note);
+  await env.pass(150);
+  for (const each of old) each.drop();
+  slots.ask(note);
+  await env.pass(150);
+  assert.deepEqual(answers, [false, true]);
+});
+
+test("two who ask in one tab have one answer", async () => {
+  const said: unknown[] = [];
+  env.channel("sse:slots").onmessage = ({ data }) => said.push(data);
+  const slots = tab("a");
+  slots.ask(note);
+  await env.pass(100);
+  slots.ask(note);
+  await env.pass(50);
+  assert.deepEqual(answers, [true, true]);
+  assert.equal(said.length, 1);
+});
+
+test("who no longer asks isn't told, and others in the tab are", async () => {
+  const slots = tab("a");
+  const forget = slots.ask(() => assert.fail());
+  slots.ask(note);
+  forget();
+  await env.pass(150);
+  assert.deepEqual(answers, [true]);
+  slots.ask(note)();
+  assert.equal(env.tabs.channels.size, 0);
+  await env.pass(150);
+  assert.deepEqual(answers, [true]);
+});
+
+test("who asks again after a while waits for the answers", async () => {
+  await held(4);
+  const slots = tab("new");
+  slots.ask(note)();
+  await env.pass(100);
+  slots.ask(note);
+  await env.pass(100);
+  assert.deepEqual(answers, []);
+  await env.pass(50);
+  assert.deepEqual(answers, [false]);
+});
+
+test("what is held for a moment while a tab asks doesn't cut it off", async () => {
+  await held(4);
+  const slots = tab("new");
+  slots.ask(note);
+  slots.hold();
+  slots.drop();
+  await env.pass(150);
+  assert.deepEqual(answers, [false]);
+});
+
+test("of two tabs that ask at the same time the one with the lower name goes first", async () => {
+  await held(3);
+  const told: [string, boolean][] = [];
+  for (const name of "ba") tab(name).ask((isFree) => told.push([name, isFree]));
+  await env.pass(150);
+  assert.deepEqual(told, [["b", false], ["a", true]]);
+});
+
+// A78
+test("two clients of one page hold two connections", async () => {
+  for (let n = 0; n < 4; n++) new Slots(env).hold();
+  tab("new").ask(note);
+  await env.pass(150);
+  assert.deepEqual(answers, [false]);
+});
+
 test("of ten tabs that ask at the same time four have room", async () => {
   for (const name of "hgjbadcief") tab(name).ask(note);
   await env.pass(150);

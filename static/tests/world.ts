@@ -1,6 +1,7 @@
 // A list of rows that visitors change, over a network that keeps no order but the stream's.
 
 import type { Component } from "../src/component";
+import { chances } from "./chances";
 import type { Request } from "./fakes";
 import { type FakeView, Stage, answer, senderOf } from "./stage";
 
@@ -26,17 +27,6 @@ const WRITING = 1500;
 const DELAY = 300;
 const APART = 400;
 const LOSING = 3000;
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function chances(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** A server and a page. What happens between them is the same for a seed. */
 export class World {
