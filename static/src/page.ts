@@ -190,6 +190,8 @@ export class Page implements Owner {
   /** Have the stream be without the groups that no component has any more. */
   #giveUp(): void {
     this.#givingUp = null;
+    // A grant that no stream has yet would lose what it is for.
+    if (this.#granted.size) return this.#giveUpLater();
     const groups = this.#connection?.groups ?? [];
     const names = [...this.#components].flatMap(({ view }) => [...view.covers, ...view.groups]);
     const unwanted = groups.filter(

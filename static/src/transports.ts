@@ -23,6 +23,8 @@ export class Transports implements Opener {
   #failures = 0;
   /** How often in a row it was cut soon after it was open. */
   #cuts = 0;
+  /** Whether this tab might try SSE again. */
+  #hadRoom = true;
   /** Until when SSE isn't tried, where nothing can be stored. */
   #until = 0;
 
@@ -46,6 +48,7 @@ export class Transports implements Opener {
 
   readonly retry: OpenLink = (query, heard) =>
     this.#whenFree(heard, (isFree) => {
+      this.#hadRoom = isFree;
       if (isFree) return this.#sse(query, heard);
       heard.end();
       return null;
@@ -60,7 +63,7 @@ export class Transports implements Opener {
   retried(isGood: boolean): void {
     this.#isDoubted = false;
     this.#cuts = 0;
-    this.#badUntil = isGood ? 0 : this.env.now() + REMEMBERED;
+    this.#badUntil = isGood || !this.#hadRoom ? 0 : this.env.now() + REMEMBERED;
   }
 
   /** SSE, with an eye on how it fares. */

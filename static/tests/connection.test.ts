@@ -360,6 +360,21 @@ test("a second stream that takes over too early still owes the newest grant's ev
   assert.equal(env.last.cursor, "e:10");
 });
 
+test("a second stream that takes over too early, and ends too, loses no event", async () => {
+  connection.start();
+  const [first] = env.sources;
+  first?.open();
+  first?.send(event(20));
+  connection.addGrant("two", "e:10");
+  await env.pass(50);
+  await line.refuse();
+  env.last.open({ id: "e:10" });
+  first?.cut();
+  env.last.cut();
+  await env.pass(500);
+  assert.equal(env.last.cursor, "e:10");
+});
+
 test("a second stream that is refused costs the first one nothing", async () => {
   connection.start();
   const [first] = env.sources;
@@ -450,7 +465,7 @@ test("a second stream is complete only once it has caught up, also after another
 });
 
 for (const wait of [0, 50])
-  test(`a grant that comes ${wait} ms before the first stream is open is made one with it`, async () => {
+  test(`a grant that comes ${wait} ms before the stream opens is made one with it`, async () => {
     connection.start();
     connection.addGrant("two", "e:3");
     await env.pass(wait);

@@ -1,5 +1,5 @@
-// Random histories of a bad network: once all is quiet one stream is open, by SSE, and
-// every event was told of once.
+// Random histories of a bad network: once all is quiet one stream is open, by SSE where
+// that gets through, and every event was told of once.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,6 +20,9 @@ async function isRightInTheEnd(conditions: Conditions): Promise<void> {
     assert.equal(line.transports.at(-1), isBlocked ? "websocket" : "sse", story);
     assert.equal(openSockets.length, isBlocked ? 1 : 0, story);
     if (!isBlocked) assert.deepEqual([open.length, slots.held], [1, 1], story);
+    assert.deepEqual(network.open[0]?.names.sort(), [...network.names].sort(), story);
+    const states = line.states.map((state, n) => `${state} ${line.transports[n]}`);
+    assert.ok(states.every((state, n) => state !== states[n - 1]), `told twice, ${story}`);
     assert.equal(new Set(line.heard).size, line.heard.length, `doubled, ${story}`);
     assert.deepEqual([...due].filter((id) => !line.heard.includes(id)), [], `lost, ${story}`);
   }

@@ -100,7 +100,7 @@ test("a new group takes a second stream that resumes where the first is", async 
   assert.deepEqual(told, ["news e:6", "sport e:7"]);
 });
 
-test("a group that is added before the first stream is open is heard from where that begins", async () => {
+test("a group that is added before the first stream is open is heard from its start", async () => {
   client.on("news", changed, note);
   await env.pass(0);
   client.on("sport", changed, note);
@@ -184,7 +184,7 @@ test("who listens again an hour later hears from then on", async () => {
   assert.equal(env.last.cursor, null);
 });
 
-test("a listener that leaves and listens anew while it is told is told once of an event", async () => {
+test("who leaves and listens anew on an event is told once of it", async () => {
   let leave = () => {};
   const again = (event: StreamEvent) => {
     if (told.length > 9) return; // else it never ends

@@ -28,6 +28,14 @@ type Stream = FakeSource | FakeSocket;
 const FATES = ["good", "good", "refused", "swallowed", "cut", "held"] as const;
 
 type Fate = (typeof FATES)[number];
+type State = "running" | "asleep" | "stopped";
+
+/** What a page may be after what it was. */
+const NEXT: Record<State, State[]> = {
+  running: ["asleep", "stopped"],
+  asleep: ["running", "stopped"],
+  stopped: ["running"],
+};
 
 const NAMES = ["sport", "weather"];
 const STEPS = 40;
@@ -65,11 +73,12 @@ export class Network {
   readonly faults: string[] = [];
   /** The events that the page has to be told of. */
   readonly due = new Set<string>();
+  /** The groups that are asked for by name. */
+  readonly names = new Set<string>();
   #env: FakeEnv;
   #chance: () => number;
   #events: { seq: number; group: string }[] = [];
   #seq = 5;
-  #names = new Set<string>();
   /** What each grant is for. */
   #grants = new Map([["one", ["news"]]]);
   /** How each kind of stream fares. */
@@ -78,7 +87,7 @@ export class Network {
   #served = new Map<Stream, string[]>();
   #brought = 0;
   #others: Slots[] = [];
-  #state: "running" | "asleep" | "stopped" = "running";
+  #state: State = "running";
   #isCalm = false;
 
   constructor(
@@ -176,7 +185,7 @@ export class Network {
     const { grants, names, pauses, cramped } = this.conditions;
     const acts = [
       () => this.#publish("news"),
-      () => this.#publish(this.#one([...this.#granted, ...this.#names])),
+      () => this.#publish(this.#one([...this.#granted, ...this.names])),
       () => this.#change(),
       () => this.#change(),
       () => this.#each("cut", (stream) => stream.cut()),
@@ -240,6 +249,11 @@ export class Network {
       stream.send({ type: "stream-close", reason: "shutdown", retry: 500 + this.#below(5_000) });
   }
 
+  #expire(stream: Stream): void {
+    if (this.#served.has(stream))
+      stream.send({ type: "stream-error", id: "error", condition: "grant_expired", groups: [] });
+  }
+
   #browser(): void {
     const what = this.#one(["lost", "wake"] as const);
     if (this.#state !== "running") return;
@@ -247,12 +261,15 @@ export class Network {
     this.line.connection[what]();
   }
 
+  /** Have an answer with a grant be on its way while the groups go on. */
   #grant(): void {
     const position = `e:${this.#seq}`;
-    const group = `chat.${this.#grants.size}`;
-    if (this.#chance() < 0.5) this.#publish(group);
-    this.#note("grant", group);
-    this.line.connection.addGrant(this.#made([group]), position);
+    const group = `chat.${this.#seq}`;
+    for (const each of [group, "news"]) if (this.#chance() < 0.5) this.#publish(each);
+    this.#later(1_000, () => {
+      this.#note("grant", group, position);
+      this.line.connection.addGrant(this.#made([group]), position);
+    });
   }
 
   #made(groups: string[]): string {
@@ -267,10 +284,7 @@ export class Network {
       this.#note("narrow", groups);
       if (groups) this.line.connection.narrow(groups);
     } else {
-      this.#each("expire", (stream) => {
-        if (this.#served.has(stream))
-          stream.send({ type: "stream-error", id: "error", condition: "grant_expired", groups: [] });
-      });
+      this.#each("expire", (stream) => this.#expire(stream));
     }
   }
 
@@ -287,13 +301,15 @@ export class Network {
   }
 
   #name(group: string): void {
-    const isNew = !this.#names.delete(group);
+    const { connection } = this.line;
+    const isNew = !this.names.has(group);
     this.#note(isNew ? "name" : "unname", group);
-    if (isNew) this.#names.add(group);
     if (isNew) {
-      this.line.connection.addName(group);
+      this.names.add(group);
+      connection.addName(group);
     } else {
-      this.line.connection.removeName(group);
+      this.names.delete(group);
+      connection.removeName(group);
       this.#forget([group]);
     }
   }
@@ -306,13 +322,13 @@ export class Network {
 
   #pause(): void {
     const { connection } = this.line;
-    const next = this.#state === "running" ? this.#one(["asleep", "stopped"] as const) : "running";
-    this.#note(next);
-    if (next === "asleep") connection.sleep();
-    else if (next === "stopped") connection.stop();
-    else if (this.#state === "asleep") connection.wake();
+    const was = this.#state;
+    this.#state = this.#one(NEXT[was]);
+    this.#note(this.#state);
+    if (this.#state === "asleep") connection.sleep();
+    else if (this.#state === "stopped") connection.stop();
+    else if (was === "asleep") connection.wake();
     else connection.start();
-    this.#state = next;
   }
 
   #crowd(): void {
@@ -354,12 +370,18 @@ export class Network {
     const groups = [...granted, ...stream.names];
     const from = Number(stream.cursor?.split(":")[1] ?? this.#seq);
     stream.begin({ id: `e:${from}`, groups, expires: stream.grants.length ? EXPIRES : null });
+    this.#later(isHeld ? 0 : this.#one([0, 400]), () => {
+      this.#catchUp(stream, groups, from);
+      if (isHeld || stream.closed) return;
+      this.#served.set(stream, groups);
+      this.#env.after(1_000, () => this.#keepAlive(stream));
+    });
+  }
+
+  #catchUp(stream: Stream, groups: string[], from: number): void {
     for (const { seq, group } of this.#events)
       if (seq > from && groups.includes(group) && !stream.closed) stream.send(event(seq, group));
-    stream.send({ type: "keep-alive", id: `e:${this.#seq}` });
-    if (isHeld) return;
-    this.#served.set(stream, groups);
-    this.#env.after(1_000, () => this.#keepAlive(stream));
+    if (!stream.closed) stream.send({ type: "keep-alive", id: `e:${this.#seq}` });
   }
 
   #keepAlive(stream: Stream): void {

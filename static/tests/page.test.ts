@@ -677,3 +677,22 @@ test("a group that comes back in time, or under a pattern, isn't given up", asyn
   await env.pass(30_000);
   assert.deepEqual(connection.narrowed, []);
 });
+
+// A14
+test("nothing is given up while a new grant waits for its stream", async () => {
+  const { connection, env, page } = stage;
+  const [, view] = stage.add({}, { groups: ["news"] });
+  const [other] = stage.add({}, { groups: ["sport"] });
+  connection.groups = ["news", "sport"];
+  page.opened(connection.groups);
+  page.gone(other);
+  view.groupsWithin = ["news", "chat"];
+  page.granted(view, "two", "e:5");
+  await env.pass(60_000);
+  assert.deepEqual(connection.narrowed, []);
+  connection.groups = ["news", "sport", "chat"];
+  page.opened(connection.groups);
+  stage.add({}, { groups: ["chat"] });
+  await env.pass(30_000);
+  assert.deepEqual(connection.narrowed, [["news", "chat"]]);
+});

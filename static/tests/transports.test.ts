@@ -126,7 +126,7 @@ test("a stream that falls silent after its first chunk makes it a WebSocket", as
 });
 
 // A9
-test("a stream that falls silent makes it a WebSocket also where keep-alives are frequent", async () => {
+test("frequent keep-alives that don't get through make it a WebSocket too", async () => {
   env.last.begin({ id: "e:5", keep_alive: 1 });
   await env.pass(4_999);
   assert.equal(env.open.length, 1);
@@ -593,6 +593,7 @@ test("a tab tries SSE beside a WebSocket only where there is room", async () => 
   await env.pass(1_200);
   assert.equal(env.sources.length, 1);
   assert.equal(line.states.at(-1), "connected");
+  assert.equal(remembered(), 0); // that says nothing against SSE
 });
 
 // A78
