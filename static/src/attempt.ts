@@ -5,9 +5,9 @@ import { type Frame, isEvent } from "./wire";
 /** A stream that has been open for so long is a good one. */
 export const HEALTHY = 10_000;
 /**
- * So long after it has opened it is silent no more: a keep-alive comes after a second.
+ * For how long it may be silent after its beginning: a keep-alive comes after a second.
  *
- * A proxy that collects what it passes on lets the first frame through and not the next.
+ * A proxy that collects what it passes on lets the beginning through, and not the rest.
  */
 export const FIRST_SILENCE = 5_000;
 /** What is written with the first frame, or right after it, shows nothing of the way. */

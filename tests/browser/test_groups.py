@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.live.visits import APPLICATION, Calls, System, live
+from tests.browser.live.visits import Calls, System, live, serving
 from tests.servers import Server, wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -34,11 +34,8 @@ HEARS = "([group, from]) => ticks.some(([each, n]) => each === group && n >= fro
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"), application=APPLICATION)
-    server.start()
-    yield server
-    assert server.stop() == 0
-    assert "Traceback" not in server.log
+    with serving(tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import NewPage
-from tests.browser.live.visits import APPLICATION, Calls, System, live
+from tests.browser.live.visits import Calls, System, live, serving
 from tests.proxies import HTTPProxy
 from tests.servers import Server
 
@@ -54,12 +54,10 @@ LISTEN = """(names) => {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    environment = {"LIVE_KEEP_ALIVE_SECONDS": str(KEEP_ALIVE)}
-    server = Server(tmp_path_factory.mktemp("server"), [], environment, APPLICATION)
-    server.start()
-    yield server
-    assert server.stop() == 0
-    assert "Traceback" not in server.log
+    with serving(
+        tmp_path_factory.mktemp("server"), LIVE_KEEP_ALIVE_SECONDS=str(KEEP_ALIVE)
+    ) as server:
+        yield server
 
 
 @pytest.fixture

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import httpx
 from playwright.async_api import Page, Request
 
 from tests.servers import Server
 
 APPLICATION = "tests.browser.live.asgi:application"
+
+
+@contextmanager
+def serving(folder: Path, **environment: str) -> Iterator[Server]:
+    """The site, which has to end in order and without a traceback."""
+    server = Server(folder, [], environment, APPLICATION)
+    server.start()
+    yield server
+    assert server.stop() == 0
+    assert "Traceback" not in server.log
 
 
 async def live(page: Page, address: str) -> None:
