@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
 
 from django.http import HttpRequest
 
@@ -14,7 +15,17 @@ from .schemas import FaultOut
 Scope = Literal["publish", "read", "subscribe", "manage"]
 """What an operation does. Each operation names the one that it needs."""
 
-EVERYTHING = "**"
+SCOPES: Final[tuple[str, ...]] = get_args(Scope)
+
+EVERYTHING: Final = "**"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder(Integrator):
+    """Whose key a request came with."""
+
+    rate: float | None = None
+    """Requests a second; None is what the setting says."""
 
 
 class Forbidden(Exception):
@@ -25,9 +36,9 @@ class Forbidden(Exception):
         self.faults = list(faults)
 
 
-def caller(request: HttpRequest) -> Integrator:
+def caller(request: HttpRequest) -> Holder:
     """Return whose key a request came with."""
-    owner: Integrator = request.auth  # type: ignore[attr-defined]  # Ninja sets it
+    owner: Holder = request.auth  # type: ignore[attr-defined]  # Ninja sets it
     return owner
 
 

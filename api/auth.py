@@ -1,4 +1,4 @@
-"""API keys: for now one, from the settings, with every scope."""
+"""API keys in a request: where they stand, whose they are, what they may do."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from django.http import HttpRequest
 from ninja.security import APIKeyHeader, HttpBearer
 
 from sse_components.brokers.base import ONLINE
-from sse_components.groups import Integrator
 from sse_components.requests import bearer_key
 
-from .access import EVERYTHING, Scope, check_scope
+from .access import EVERYTHING, Holder, Scope, check_scope
+from .keyring import keyring
 
 SETTING = "SSE_API_KEY"
 DECLARED = "x-scope"
 """Under this an operation carries its scope, until the document says it better."""
 
 
-def integrator(key: str) -> Integrator | None:
-    """Return whose key it is; compares in constant time."""
+async def integrator(key: str) -> Holder | None:
+    """Return whose key it is: the one of the settings, or one of the table.
+
+    It compares in constant time, and raises `KeysUnavailable`.
+    """
     wanted = getattr(settings, SETTING, "")
     if wanted and compare_digest(wanted.encode(), key.encode(errors="surrogatepass")):
-        return Integrator("settings", (EVERYTHING, ONLINE))
-    return None
+        return Holder("settings", (EVERYTHING, ONLINE))
+    return await keyring.find(key)
 
 
 def keys(scope: Scope) -> list[Callable[..., Any]]:
@@ -46,13 +49,13 @@ class Bearer(HttpBearer):
         super().__init__()
         self._scope = scope
 
-    async def __call__(self, request: HttpRequest) -> Integrator | None:
+    async def __call__(self, request: HttpRequest) -> Holder | None:
         # Ninja's own would log a header of another kind, and take a thread for this.
         key = bearer_key(request.headers.get(self.header, ""))
-        return self.authenticate(request, key)
+        return await self.authenticate(request, key)
 
-    def authenticate(self, request: HttpRequest, token: str) -> Integrator | None:
-        return _with_scope(token, self._scope)
+    async def authenticate(self, request: HttpRequest, token: str) -> Holder | None:
+        return await _with_scope(token, self._scope)
 
 
 class Header(APIKeyHeader):
@@ -64,14 +67,16 @@ class Header(APIKeyHeader):
         super().__init__()
         self._scope = scope
 
-    async def __call__(self, request: HttpRequest) -> Integrator | None:
-        return self.authenticate(request, self._get_key(request))
+    async def __call__(self, request: HttpRequest) -> Holder | None:
+        return await self.authenticate(request, self._get_key(request))
 
-    def authenticate(self, request: HttpRequest, key: str | None) -> Integrator | None:
-        return _with_scope(key or "", self._scope)
+    async def authenticate(
+        self, request: HttpRequest, key: str | None
+    ) -> Holder | None:
+        return await _with_scope(key or "", self._scope)
 
 
-def _with_scope(key: str, scope: Scope) -> Integrator | None:
-    if owner := integrator(key):
+async def _with_scope(key: str, scope: Scope) -> Holder | None:
+    if owner := await integrator(key):
         check_scope(owner, scope)
     return owner

@@ -45,7 +45,11 @@ async def issue_grant(request: HttpRequest, body: GrantIn) -> Status[GrantOut]:
     await _check_groups(request, body.groups)
     user = None if body.user is None else await _active(request, body.user)
     grant, expires = runtime.grants().issue(
-        body.groups, Whose(position, user=user), seconds=body.ttl, bearer=True
+        body.groups,
+        Whose(position, user=user),
+        seconds=body.ttl,
+        bearer=True,
+        issuer=caller(request).name,
     )
     if len(grant) > MAX_GRANT:
         message = "The grant is too long for an address. Patterns make it shorter."

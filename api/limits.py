@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from ninja.throttling import BaseThrottle
 
-from .access import caller
+from .access import Holder, caller
 
 SETTING = "SSE_API_RATE"
 
@@ -24,10 +24,11 @@ class Rate(BaseThrottle):
         self._rate = 0.0
 
     def allow_request(self, request: HttpRequest) -> bool:
-        self._rate = float(getattr(settings, SETTING, 0))
+        holder = caller(request)
+        self._rate = _rate(holder)
         if not self._rate:
             return True
-        name = caller(request).name
+        name = holder.name
         now = self._clock()
         most = max(self._rate, 1)
         left, then = self._left.get(name, (most, now))
@@ -38,3 +39,8 @@ class Rate(BaseThrottle):
 
     def wait(self) -> float:
         return 1 / self._rate if self._rate else 0
+
+
+def _rate(holder: Holder) -> float:
+    own = holder.rate
+    return float(getattr(settings, SETTING, 0)) if own is None else own

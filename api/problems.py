@@ -20,6 +20,7 @@ from sse_components.errors import (
     IdempotencyConflict,
     InvalidEvent,
     InvalidPayload,
+    KeysUnavailable,
     PayloadTooLarge,
 )
 
@@ -131,6 +132,10 @@ def install(api: NinjaAPI) -> None:
     def broker_away(request: HttpRequest, error: Exception) -> HttpResponse:
         logger.warning("The broker is unavailable: %s", error)
         return unavailable("The broker can't be reached at the moment.")
+
+    @api.exception_handler(KeysUnavailable)
+    def keys_away(request: HttpRequest, error: Exception) -> HttpResponse:
+        return unavailable("Whether the key is valid can't be known at the moment.")
 
     @api.exception_handler(HttpError)
     def other(request: HttpRequest, error: HttpError) -> HttpResponse:

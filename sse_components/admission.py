@@ -7,16 +7,17 @@ import secrets
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from sse_components import groups, runtime, visitors, wire
-from sse_components.errors import BrokerUnavailable, GrantInvalid
+from sse_components.errors import BrokerUnavailable, GrantInvalid, KeysUnavailable
 from sse_components.events import Position, hashed
 from sse_components.grants import COOKIE, Grant, fingerprint
-from sse_components.groups import Subject, Visitor
+from sse_components.groups import Integrator, Subject, Visitor
 from sse_components.hub import Hub
 from sse_components.places import Place
 from sse_components.requests import Request
-from sse_components.revocations import Whose, merged
+from sse_components.revocations import Whose, key_subject, merged
 from sse_components.subscriber import Subscriber, Transport
 from sse_components.wire import Condition, Farewell, Frame
 
@@ -38,6 +39,8 @@ class Opening:
     whose: Whose
     automatic: frozenset[str]
     """Those of the allowed that nobody asked for."""
+    lasts: float
+    """Seconds after which it has to be decided anew."""
 
 
 class Ended(Exception):
@@ -114,8 +117,9 @@ async def decide(
         text = "None of the groups asked for is allowed."
         raise Denied("forbidden", text, denied)
     expires = min((grant.expires for grant in grants), default=None)
+    lasts = subject.expires - time.time() if isinstance(subject, Integrator) else inf
     return Opening(
-        carried, denied, request.cursor, expires, whose, frozenset(automatic)
+        carried, denied, request.cursor, expires, whose, frozenset(automatic), lasts
     )
 
 
@@ -139,7 +143,12 @@ async def enter(
 
     logger.info("Opened %s with %s groups", connection, len(opening.allowed))
     subscriber = await hub.open(
-        transport, opening.allowed, opening.cursor, greeting, opening.whose
+        transport,
+        opening.allowed,
+        opening.cursor,
+        greeting,
+        opening.whose,
+        opening.lasts,
     )
     return connection, subscriber
 
@@ -182,10 +191,7 @@ async def find_subject(
     Raises `Ended`.
     """
     if keys := request.keys:
-        for key in keys:
-            if integrator := groups.authenticate(key):
-                return integrator
-        raise Denied("forbidden", "The API key is not valid.")
+        return await _integrator(hub, keys)
     session_key = visitors.session_key(request.headers.get("cookie", ""))
     policy = runtime.policy()
     all_are_public = not is_page and all(policy.is_public(name) for name in asked)
@@ -196,6 +202,16 @@ async def find_subject(
     except Exception:
         logger.exception("A session could not be looked up")
         raise Ended(hub.farewell("unavailable")) from None
+
+
+async def _integrator(hub: Hub, keys: Iterable[str]) -> Integrator:
+    try:
+        for key in keys:
+            if integrator := await groups.authenticate(key):
+                return integrator
+    except KeysUnavailable:
+        raise Ended(hub.farewell("unavailable")) from None
+    raise Denied("forbidden", "The API key is not valid.")
 
 
 async def recalled(hub: Hub) -> None:
@@ -225,7 +241,9 @@ def whose_of(
     Whatever of it is revoked, the stream may have something because of it.
     """
     several = [grant.whose for grant in grants]
-    if isinstance(subject, Visitor) and (not grants or subject != Visitor()):
+    if isinstance(subject, Integrator):
+        several.append(Whose(position, others=frozenset({key_subject(subject.name)})))
+    elif isinstance(subject, Visitor) and (not grants or subject != Visitor()):
         cookie = request.cookies.get(COOKIE)
         key = subject.session_key
         visitor = Whose(

@@ -9,6 +9,7 @@ SSEComponentsError
 ├── GrantInvalid (ValueError)
 │   └── GrantExpired
 ├── IdempotencyConflict
+├── KeysUnavailable
 ├── BrokerRefused
 └── BrokerUnavailable
 """
@@ -50,6 +51,10 @@ class GrantExpired(GrantInvalid):
 
 class IdempotencyConflict(SSEComponentsError):
     """An idempotency key was used before, with another body."""
+
+
+class KeysUnavailable(SSEComponentsError):
+    """Whether an API key is valid can't be known at the moment."""
 
 
 class BrokerRefused(SSEComponentsError):

@@ -13,7 +13,7 @@ from typing import Final
 from django.core import signing
 
 from sse_components.errors import GrantExpired, GrantInvalid, InvalidCursor
-from sse_components.revocations import Whose
+from sse_components.revocations import Whose, issuer_subject
 from sse_components.wire import parse_cursor
 
 SALT: Final = "sse_components.grant"
@@ -66,12 +66,14 @@ class Grants:
         seconds: float | None = None,
         issued: int | None = None,
         bearer: bool = False,
+        issuer: str | None = None,
     ) -> tuple[str, int]:
         """Return a grant as text, fit for a URL, and when it expires.
 
         Of the groups those in `asked` are decided as asked for by name when it is
         renewed. It lives as long as the grants of pages do, unless `seconds` says
-        otherwise. `issued` is for one that stands in for an older one.
+        otherwise. `issued` is for one that stands in for an older one, `issuer` names
+        the external system that it is revoked with.
         """
         names = set(groups)
         now = int(self._clock())
@@ -88,6 +90,8 @@ class Grants:
         }
         if marked := sorted(names.intersection(asked)):
             content["a"] = marked
+        if issuer is not None:
+            content["x"] = issuer
         return _signer().sign_object(content, compress=True), expires
 
     def read(self, text: str, *, expired: bool = False) -> Grant:
@@ -102,6 +106,7 @@ class Grants:
                 user=content["u"],
                 browser=content["b"],
                 session=content["s"],
+                others=_issuers(content.get("x")),
             )
             grant = Grant(
                 groups=tuple(content["g"]),
@@ -126,6 +131,10 @@ def new_cookie() -> str:
 def fingerprint(cookie: str) -> str:
     """Return what stands in a grant for a browser's cookie."""
     return hashlib.sha256(cookie.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def _issuers(name: str | None) -> frozenset[str]:
+    return frozenset() if name is None else frozenset({issuer_subject(name)})
 
 
 def _signer() -> signing.Signer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -48,28 +49,34 @@ class Integrator:
     """An external system: what its key may do, and with which groups."""
 
     name: str
+    """Tells it from others, also in what is revoked, for as long as there are keys."""
     patterns: tuple[str, ...]
     """Of the groups that it may hear or read; those that are reserved, in full."""
     scopes: frozenset[str] = frozenset({"publish", "read", "subscribe", "manage"})
     """Kinds of operations; streams need `subscribe`."""
+    expires: float = math.inf
+    """When nothing of it holds any more, in seconds since 1970."""
 
 
 Subject = Visitor | Integrator
-Authenticator = Callable[[str], Integrator | None]
+Authenticator = Callable[[str], Awaitable[Integrator | None]]
 
 _authenticators: list[Authenticator] = []
 
 
 def register_authenticator(authenticator: Authenticator) -> None:
-    """Have API keys accepted on streams; called with a key, and must not block."""
+    """Have API keys accepted on streams; it is called with a key.
+
+    It raises `KeysUnavailable` when it can't tell.
+    """
     if authenticator not in _authenticators:
         _authenticators.append(authenticator)
 
 
-def authenticate(key: str) -> Integrator | None:
-    """Return whose key it is, if it is anybody's who may subscribe."""
+async def authenticate(key: str) -> Integrator | None:
+    """Return whose key it is, if it is anybody's; raises `KeysUnavailable`."""
     for authenticator in _authenticators:
-        if integrator := authenticator(key):
+        if integrator := await authenticator(key):
             return integrator
     return None
 

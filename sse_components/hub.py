@@ -16,6 +16,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import contextmanager, suppress
+from math import inf
 from typing import Any
 
 from sse_components import wire
@@ -31,7 +32,7 @@ from sse_components.hearing import Group, Hearing
 from sse_components.node import Node
 from sse_components.patience import Patience
 from sse_components.replay import Greeting, Replay
-from sse_components.revocations import NOBODY, Revocations, Whose, is_of_session
+from sse_components.revocations import NOBODY, Revocations, Whose, may_return
 from sse_components.spread import spread_for, spread_of_all_for
 from sse_components.subscriber import MAX_PENDING, NEVER, Subscriber, Transport
 from sse_components.visits import Visits
@@ -182,14 +183,17 @@ class Hub:
         cursor: Position | None,
         greeting: Greeting,
         whose: Whose = NOBODY,
+        lasts: float = inf,
     ) -> Subscriber:
         """Subscribe a connection and bring it up to date.
 
-        Without a cursor it hears what is published from now on. The caller calls
-        `leave` when the connection is gone, whoever ended it.
+        Without a cursor it hears what is published from now on. After `lasts` seconds
+        at most it is ended, and has to come back. The caller calls `leave` when the
+        connection is gone, whoever ended it.
         """
         subscriber = Subscriber(transport, self, whose)
-        subscriber.until = time.monotonic() + self._rotate * random.uniform(0.75, 1.25)
+        lasts = min(lasts, self._rotate * random.uniform(0.75, 1.25))
+        subscriber.until = time.monotonic() + lasts
         self._hearing.join(subscriber, names)
         self._subscribers.add(subscriber)
         self._visits.add(subscriber)
@@ -397,7 +401,7 @@ class Hub:
         for subscriber in self._visits.of(revocation.subject):
             if not subscriber.whose.is_before(revocation.position):
                 continue
-            if not revocation.pattern and not is_of_session(revocation):
+            if not revocation.pattern and not may_return(revocation):
                 self._cut_off(subscriber, wire.stream_error("revoked", REVOKED))
             elif not revocation.pattern or any(
                 self.revocations.takes(revocation.pattern, group.name)

@@ -12,6 +12,9 @@ from sse_components.events import NOWHERE, Position, overlaps
 MAX_GRANT_SECONDS = 86_400
 """No grant lives longer, so no revocation matters longer."""
 
+KEYS = "keys"
+"""The subject whose revocation says that what is known of API keys is out of date."""
+
 
 def user_subject(user: str) -> str:
     """Return what stands for a user in a revocation."""
@@ -28,9 +31,22 @@ def session_subject(segment: str) -> str:
     return f"session:{segment}"
 
 
-def is_of_session(revocation: Revocation) -> bool:
-    """Whether it is about a session, whose user may have another by now."""
-    return revocation.subject.startswith("session:")
+def key_subject(name: str) -> str:
+    """Return what stands for the streams that an external system opens by its key."""
+    return f"key:{name}"
+
+
+def issuer_subject(name: str) -> str:
+    """Return what stands for all that an external system has granted to others."""
+    return f"issuer:{name}"
+
+
+def may_return(revocation: Revocation) -> bool:
+    """Whether who it is about may be let in again, and is to find out.
+
+    A session's user may have another by now, and a key may only have changed.
+    """
+    return revocation.subject.startswith(("session:", "key:"))
 
 
 @dataclass(frozen=True, slots=True)

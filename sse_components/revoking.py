@@ -19,8 +19,11 @@ from sse_components.errors import BrokerUnavailable
 from sse_components.events import check_pattern, hashed
 from sse_components.groups import wire_name
 from sse_components.revocations import (
+    KEYS,
     MAX_GRANT_SECONDS,
     browser_subject,
+    issuer_subject,
+    key_subject,
     session_subject,
     user_subject,
 )
@@ -101,6 +104,28 @@ def revoke_browser(fingerprint: str) -> None:
     """End the streams of a browser whose user has logged out."""
     seconds = runtime.settings().grant_seconds
     _revoke_or_owe(browser_subject(fingerprint), "", seconds)
+
+
+def key_changed(
+    name: str, *, is_new: bool = False, is_over: bool = False, using: str
+) -> None:
+    """Have every process find out anew, after the commit, what a system's key may do.
+
+    Unless it is new, its streams end, and come back if they still may. When it is over
+    for good, so is what it has granted to others.
+    """
+
+    def tell() -> None:
+        # First, or a stream that ends would be let in again by what is out of date.
+        subjects = [KEYS]
+        if not is_new:
+            subjects.append(key_subject(name))
+        if is_over:
+            subjects.append(issuer_subject(name))
+        for subject in subjects:
+            _revoke_or_owe(subject, "", MAX_GRANT_SECONDS)
+
+    transaction.on_commit(tell, using=using, robust=True)
 
 
 @contextmanager

@@ -6,10 +6,18 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from django.db import connections
 
 from tests import postgresql
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 ROOT = Path(__file__).parent.parent
 SQLITE = "sqlite:///"
@@ -48,6 +56,19 @@ def manage(environment: dict[str, str], *arguments: str) -> str:
         text=True,
     )
     return done.stdout
+
+
+def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Return what a function does with the tests' database; a loop may be running."""
+
+    def call() -> R:
+        try:
+            return function(*args, **kwargs)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(call).result()
 
 
 @cache

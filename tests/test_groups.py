@@ -289,18 +289,18 @@ def test_who_is_public_needs_nobody_looked_up() -> None:
     assert not deciding.is_public("news.updates\n")
 
 
-def test_a_key_is_known_by_whoever_registered_for_it() -> None:
+async def test_a_key_is_known_by_whoever_registered_for_it() -> None:
     calls: list[str] = []
     integrator = Integrator("stock", ("shop.*",))
 
-    def authenticator(key: str) -> Integrator | None:
+    async def authenticator(key: str) -> Integrator | None:
         calls.append(key)
         return integrator if key == "key-of-test-groups" else None
 
     groups.register_authenticator(authenticator)
     groups.register_authenticator(authenticator)
-    assert groups.authenticate("key-of-test-groups") is integrator
-    assert groups.authenticate("key-of-nobody") is None
+    assert await groups.authenticate("key-of-test-groups") is integrator
+    assert await groups.authenticate("key-of-nobody") is None
     assert calls == ["key-of-test-groups", "key-of-nobody"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.test import AsyncClient
 
-KEY = "key-of-the-tests"
+KEY = "sse_tests_not-a-secret"
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 KEYED = {"Authorization": f"Bearer {KEY}"}

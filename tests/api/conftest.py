@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import closing
 from typing import Any
 
@@ -13,13 +13,16 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
-from api import auth
-from sse_components import groups, runtime
+from api.access import SCOPES
+from api.keyring import keyring
+from api.keys import digest, prefix_of
+from api.models import ApiKey
+from sse_components import runtime
 from sse_components.asgi import Application, get_asgi_application
 from sse_components.events import Event
-from sse_components.groups import Integrator
 from sse_components.hub import Hub
 from tests.api.clients import KEY, Person, System
+from tests.databases import in_thread
 
 Heard = Callable[..., Awaitable[list[Event]]]
 Limit = Callable[..., None]
@@ -85,16 +88,29 @@ def _logged_in(name: str) -> Person:
     return Person(str(user.pk), {"Cookie": f"{cookie}={client.cookies[cookie].value}"})
 
 
-@pytest.fixture
-def limit(system: System, monkeypatch: pytest.MonkeyPatch) -> Limit:
-    """Has the system's key have patterns only, and scopes, until keys are a model."""
+@pytest.fixture(autouse=True)
+def no_key_is_known() -> None:
+    """Nor any of a test before, which the process would know for a moment longer."""
+    keyring.forget()
 
-    def limit(*patterns: str, **scopes: frozenset[str]) -> None:
-        integrator = Integrator("limited", patterns, **scopes)
-        monkeypatch.setattr(auth, "integrator", lambda key: integrator)
-        monkeypatch.setattr(groups, "authenticate", lambda key: integrator)
+
+@pytest.fixture
+def limit(system: System, settings: Settings, transactional_db: None) -> Limit:
+    """Has the system's key be one of the table, with patterns and scopes."""
+    settings.SSE_API_KEY = ""
+
+    def limit(*patterns: str, scopes: Iterable[str] = SCOPES) -> None:
+        in_thread(_limit, patterns, sorted(scopes))
 
     return limit
+
+
+def _limit(patterns: Iterable[str], scopes: Iterable[str]) -> None:
+    key, _ = ApiKey.objects.get_or_create(name="limited")
+    key.patterns, key.scopes = list(patterns), list(scopes)
+    key.save()
+    if not key.secrets.exists():
+        key.secrets.create(prefix=prefix_of(KEY) or "", digest=digest(KEY))
 
 
 @pytest.fixture
