@@ -83,12 +83,11 @@ VIEWS: list[Callable[..., Any]] = [
     ids_in_an_async_view,
     grant,
 ]
+settings.ROOT_URLCONF = __name__
+settings.MIDDLEWARE = [m for m in settings.MIDDLEWARE if "csrf" not in m]
+application = get_asgi_application()
 urlpatterns = [
     path("api/", include("api.urls")),  # by which a test sees that the site is up
     path("events/", include("django_eventstream.urls")),
     *(path(view.__name__, view) for view in VIEWS),
 ]
-
-settings.ROOT_URLCONF = __name__
-settings.MIDDLEWARE = [m for m in settings.MIDDLEWARE if "csrf" not in m]
-application = get_asgi_application()

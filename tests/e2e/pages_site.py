@@ -156,6 +156,10 @@ VIEWS: list[Callable[..., HttpResponse]] = [
     counted,
     who,
 ]
+settings.ROOT_URLCONF = __name__
+settings.MIDDLEWARE = [m for m in settings.MIDDLEWARE if "csrf" not in m]
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+application = get_asgi_application()
 urlpatterns = [
     path("api/", include("api.urls")),  # by which a test sees that the site is up
     path("", include("sse_components.urls")),
@@ -188,11 +192,7 @@ def _note(*, sender: object, signal: object, **arguments: Any) -> None:
         file.write(line)
 
 
-settings.ROOT_URLCONF = __name__
-settings.MIDDLEWARE = [m for m in settings.MIDDLEWARE if "csrf" not in m]
-settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 connection_created.connect(_count_queries)
-application = get_asgi_application()
 
 from sse_components import presence, revoking  # noqa: E402  # apps are there now
 from sse_components.signals import presence_changed  # noqa: E402

@@ -86,6 +86,8 @@ VIEWS: list[Callable[..., Any]] = [
     from_a_signal_handler,
     from_a_signal_handler_of_what_is_rolled_back,
 ]
+settings.ROOT_URLCONF = __name__
+application = get_asgi_application()
 urlpatterns = [
     path("api/", include("api.urls")),  # by which a test sees that the site is up
     *(path(view.__name__, view) for view in VIEWS),
@@ -108,6 +110,4 @@ def _on_save(sender: object, instance: Any, **kwargs: Any) -> None:
     ComponentDispatcher.on_commit.data_changed(GROUP, {"headline": instance.title})
 
 
-settings.ROOT_URLCONF = __name__
-application = get_asgi_application()
 post_save.connect(_on_save, sender="demo.BreakingNews")
