@@ -42,8 +42,9 @@ async def publish_events(
 ) -> Status[BatchOut]:
     """Publish up to 1,000 events in order, with one result for each.
 
-    One that is invalid, or that the key may not publish, fails alone. `groups` is short
-    for one event for each group, which has a result of its own.
+    One that is invalid, or that the key may not publish, fails alone. An event goes to
+    a `group`, or to a `user`, by the primary key; `groups` and `users` are short for
+    one event for each, which has a result of its own.
     """
     results: list[ResultOut] = []
     drafts: list[Draft] = []
@@ -72,7 +73,7 @@ def _read(owner: Integrator, index: int, given: Any) -> list[Draft] | ResultOut:
         event = event_in.validate_python(given)
         faults = _outside(owner, event, place)
         if not faults:
-            return [event.draft(group) for group in event.addresses]
+            return [event.draft(group) for _, group in event.addresses]
     except pydantic.ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         faults = faults_of([_located(one) for one in details], place)
@@ -83,10 +84,9 @@ def _read(owner: Integrator, index: int, given: Any) -> list[Draft] | ResultOut:
 
 def _outside(owner: Integrator, event: Addressed, place: str) -> list[FaultOut]:
     """Return a fault for each group that the key may not publish to."""
-    at = f"{place}/group" if event.groups is None else f"{place}/groups/{{}}"
     return [
-        FaultOut(pointer=at.format(number), message=f"The key doesn't cover {group}.")
-        for number, group in enumerate(event.addresses)
+        FaultOut(pointer=f"{place}/{at}", message=f"The key doesn't cover {group}.")
+        for at, group in event.addresses
         if not may_publish(owner, group)
     ]
 

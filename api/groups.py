@@ -1,27 +1,33 @@
-"""Publishing to one group, and who is in it."""
+"""Publishing to one group, who is in it, what it has heard; and which there are."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from django.http import HttpRequest
-from ninja import Path, Router, Status
+from django.http import HttpRequest, HttpResponse
+from ninja import Path, Query, Router, Status
 
-from sse_components import presence, runtime
-from sse_components.dispatcher import publish_drafts
-from sse_components.events import Draft
+from sse_components import presence, runtime, wire
+from sse_components.events import MAX_NAME
 
-from .access import check_publish, check_read
+from .access import caller, check_read
 from .auth import needs
-from .idempotency import IdempotencyKey, idempotency
+from .idempotency import IdempotencyKey
+from .listing import page
+from .past import past
+from .publishing import PUBLISHES, publish
 from .schemas import (
     ERRORS,
-    ERRORS_WITH_BODY,
+    MAX_PAGE,
     ComponentCreatedIn,
     ComponentRemovedIn,
+    Cursor,
     DataChangedIn,
+    EventsOut,
     GroupName,
     GroupOut,
+    GroupsOut,
+    HeardGroupOut,
     MembersOut,
     NotifyIn,
     PublishedOut,
@@ -30,7 +36,55 @@ from .schemas import (
 router = Router(tags=["groups"])
 
 Group = Annotated[GroupName, Path(description="The name of the group.")]
-PUBLISHES = needs("publish") | {"response": {202: PublishedOut} | ERRORS_WITH_BODY}
+# All is said by Query: where a type says something too, Ninja loses the default.
+Prefix = Annotated[
+    str,
+    Query(
+        pattern=r"^[A-Za-z0-9_.-]*$",
+        max_length=MAX_NAME,
+        description="What the names begin with: `news.`, or `ne`.",
+        examples=["news."],
+    ),
+]
+Name = Annotated[
+    str,
+    Query(
+        pattern=r"^[A-Za-z0-9_.*-]*$",
+        max_length=MAX_NAME,
+        description="`next` of the page before; without it, the first.",
+        examples=["news.local"],
+    ),
+]
+Limit = Annotated[
+    int,
+    Query(
+        ge=1, le=MAX_PAGE, description="At most how many are returned.", examples=[100]
+    ),
+]
+
+
+@router.get(
+    "",
+    response={200: GroupsOut} | ERRORS,
+    summary="Which groups are heard?",
+    **needs("read"),
+)
+async def list_groups(
+    request: HttpRequest,
+    prefix: Prefix = "",
+    after: Name = "",
+    limit: Limit = 100,
+) -> GroupsOut:
+    """List by name what connections are subscribed to, and how many they are.
+
+    Besides groups these are patterns such as `news.*`: who hears one hears all groups
+    below it, and counts for the pattern, not for each of them. What is only published
+    to isn't listed, nor what the key's patterns don't give: a page can be shorter than
+    `limit`, and the last is the one whose `next` is null.
+    """
+    found, next = await page(caller(request).patterns, prefix, after, limit)
+    groups = [HeardGroupOut(group=it.name, subscribers=it.subscribers) for it in found]
+    return GroupsOut(groups=groups, next=next)
 
 
 @router.post("/{group}/data-changed", summary="Change data", **PUBLISHES)
@@ -41,7 +95,7 @@ async def data_changed(
 
     Without data, or with `update`, they fetch their HTML.
     """
-    return await _publish(request, body.draft(group), key)
+    return await publish(request, body.draft(group), key)
 
 
 @router.post("/{group}/notify", summary="Notify", **PUBLISHES)
@@ -49,7 +103,7 @@ async def notify(
     request: HttpRequest, group: Group, body: NotifyIn, key: IdempotencyKey = None
 ) -> Status[PublishedOut]:
     """Fire an event of any name in the browsers of a group."""
-    return await _publish(request, body.draft(group), key)
+    return await publish(request, body.draft(group), key)
 
 
 @router.post("/{group}/component-created", summary="Announce a component", **PUBLISHES)
@@ -60,7 +114,7 @@ async def component_created(
     key: IdempotencyKey = None,
 ) -> Status[PublishedOut]:
     """Have the components of `target_group`, else of the group, fetch their HTML."""
-    return await _publish(request, body.draft(group), key)
+    return await publish(request, body.draft(group), key)
 
 
 @router.post("/{group}/component-removed", summary="Remove components", **PUBLISHES)
@@ -74,7 +128,7 @@ async def component_removed(
 
     With none of them, all that are subscribed to the group.
     """
-    return await _publish(request, body.draft(group), key)
+    return await publish(request, body.draft(group), key)
 
 
 @router.get(
@@ -108,10 +162,36 @@ async def group_members(request: HttpRequest, group: Group) -> presence.Members:
     return await presence.amembers(group)
 
 
-async def _publish(
-    request: HttpRequest, draft: Draft, key: str | None
-) -> Status[PublishedOut]:
-    check_publish(request, draft.group)
-    (published,) = await publish_drafts([draft], idempotency(request, key))
-    answer = PublishedOut(id=str(published.position), duplicate=published.duplicate)
-    return Status(202, answer)
+@router.get(
+    "/{group}/events",
+    response={200: EventsOut} | ERRORS,
+    summary="What was published?",
+    **needs("read"),
+)
+async def group_events(
+    request: HttpRequest,
+    group: Group,
+    after: Annotated[
+        Cursor | None,
+        Query(description="An id: of an event, or the `last_id` of any answer."),
+    ] = None,
+    limit: Limit = 100,
+) -> HttpResponse:
+    """Read what was published to a group after an id, the oldest first.
+
+    Without `after`, all that is remembered. Go on with `last_id`, at once if there is
+    `more`; about a megabyte ends an answer before `limit`. With `reset`, events may be
+    missing that nobody remembers any more: fetch the state again, then go on.
+    A pattern has no events of its own to read; open its stream.
+    """
+    check_read(request, group)
+    cursor = None if after is None else wire.parse_cursor(after)
+    found = await past(group, cursor, limit)
+    # As they were sent: another reading and writing could change a number.
+    body = b'{"events":[%b],"reset":%b,"last_id":"%b","more":%b}' % (
+        b",".join(found.events),
+        wire.dumps(found.reset),
+        str(found.position).encode(),
+        wire.dumps(found.more),
+    )
+    return HttpResponse(body, content_type="application/json; charset=utf-8")

@@ -27,14 +27,19 @@ from sse_components.events import (
     check_text,
     is_subscribable,
 )
-from sse_components.groups import is_reserved, wire_name
+from sse_components.groups import is_reserved, user_group, wire_name
 from sse_components.revocations import MAX_GRANT_SECONDS
+from sse_components.revoking import user_id
+from sse_components.wire import parse_cursor
 
 MAX_EVENTS = 1000
 """Events of one batch, each group of an event counted."""
 
 MAX_USERS = 1000
 """Users asked for at once."""
+
+MAX_PAGE = 1000
+"""Groups or events of one answer."""
 
 
 def _group(name: str) -> str:
@@ -59,6 +64,18 @@ def _grantable(name: str) -> str:
     return name
 
 
+def _user(user: str) -> str:
+    try:
+        return user_id(user)
+    except ValueError:
+        raise ValueError("This can't be the primary key of a user.") from None
+
+
+def _cursor(text: str) -> str:
+    parse_cursor(text)
+    return text
+
+
 def _event_name(name: str) -> str:
     return check_text("The name of an event", name)
 
@@ -75,9 +92,8 @@ GroupName = Annotated[
         }
     ),
 ]
-GrantedName = Annotated[
+HeardName = Annotated[
     str,
-    AfterValidator(_grantable),
     WithJsonSchema(
         {
             "type": "string",
@@ -87,6 +103,9 @@ GrantedName = Annotated[
         }
     ),
 ]
+"""Of a group or a pattern group."""
+
+GrantedName = Annotated[HeardName, AfterValidator(_grantable)]
 PatternName = Annotated[
     str,
     AfterValidator(_pattern),
@@ -102,6 +121,21 @@ UserId = Annotated[
         pattern=r"^[^\x00-\x1f\x7f-\x9f]+$",
         description="The primary key as text.",
         examples=["7"],
+    ),
+]
+KnownUserId = Annotated[UserId, AfterValidator(_user)]
+"""In the form in which it is known."""
+
+Cursor = Annotated[
+    str,
+    AfterValidator(_cursor),
+    WithJsonSchema(
+        {
+            "type": "string",
+            # No number that it allows is too large.
+            "pattern": r"^[A-Za-z0-9]{1,16}:(0|[1-9][0-9]{0,14}|[1-8][0-9]{15})$",
+            "examples": ["7f3a9c21:1763799845130001"],
+        }
     ),
 ]
 Data = Annotated[dict[str, Any], Field(examples=[{"headline": "Hello"}])]
@@ -217,24 +251,43 @@ class Addressed(_Published):
         None
     ) = None
     """Short for one event for each group."""
+    user: KnownUserId | None = None
+    """For the group of one user, by the primary key."""
+    users: Annotated[list[KnownUserId], Field(min_length=1, max_length=MAX_EVENTS)] | (
+        None
+    ) = None
+    """Short for one event for each user."""
 
     @model_validator(mode="after")
     def _has_one_address(self) -> Addressed:
-        if (self.group is None) == (self.groups is None):
-            raise ValueError("An event has either group or groups.")
+        given = [self.group, self.groups, self.user, self.users]
+        if given.count(None) != len(given) - 1:
+            raise ValueError("An event has one of group, groups, user and users.")
         return self
 
     @property
-    def addresses(self) -> list[str]:
-        return self.groups or [self.group or ""]
+    def addresses(self) -> list[tuple[str, str]]:
+        """The groups, each with its place in the event."""
+        if self.group is not None:
+            return [("group", self.group)]
+        if self.user is not None:
+            return [("user", user_group(self.user))]
+        if self.groups is not None:
+            return [(f"groups/{n}", group) for n, group in enumerate(self.groups)]
+        users = enumerate(self.users or ())
+        return [(f"users/{n}", user_group(user)) for n, user in users]
 
 
 def _event(**example: Any) -> ConfigDict:
+    # In an allOf: openapi-python-client makes Any of a model with an oneOf of its own.
     one_address: list[JsonValue] = [
-        {"required": ["group"]},
-        {"required": ["groups"]},
+        {
+            "oneOf": [
+                {"required": [name]} for name in ("group", "groups", "user", "users")
+            ]
+        }
     ]
-    return ConfigDict(json_schema_extra={"examples": [example], "oneOf": one_address})
+    return ConfigDict(json_schema_extra={"examples": [example], "allOf": one_address})
 
 
 DATA_CHANGED = {
@@ -291,7 +344,13 @@ event_in: TypeAdapter[
 ] = TypeAdapter(EventIn)
 
 
-BATCH: dict[str, Any] = {"events": [DATA_CHANGED, NOTIFY]}
+TO_A_USER = {
+    "type": "notify",
+    "user": "7",
+    "event_name": "export.ready",
+    "data": {"rows": 4711},
+}
+BATCH: dict[str, Any] = {"events": [DATA_CHANGED, NOTIFY, TO_A_USER]}
 
 
 class BatchIn(Schema):
@@ -357,6 +416,71 @@ class GroupOut(_Out):
     """Users in it, if it is one of `PRESENCE_GROUPS`; else 0."""
     last_id: Id
     """Who hears what is published after it keeps `members` right."""
+
+
+class HeardGroupOut(_Out):
+    group: HeardName
+    """A group, or a pattern that was subscribed to as such."""
+    subscribers: Annotated[int, Field(examples=[12])]
+    """Connections that hear it; at most 5 seconds old."""
+
+
+class GroupsOut(_Out):
+    model_config = _examples(
+        groups=[
+            {"group": "news.*", "subscribers": 3},
+            {"group": "news.updates", "subscribers": 12},
+        ],
+        next="news.updates",
+    )
+
+    groups: list[HeardGroupOut]
+    """By name, ascending in the order of ASCII."""
+    next: Annotated[str | None, Field(examples=["news.updates"])]
+    """What to ask for as `after` to get what follows; null at the end."""
+
+
+EVENT = {
+    "id": "7f3a9c21:1763799845130001",
+    "type": "component.data_changed",
+    "group": "news.updates",
+    "payload": {"data": {"headline": "Hello"}, "update": False},
+    "sender": None,
+    "ts": "2026-11-22T08:24:05.130001Z",
+}
+
+
+class EventOut(_Out):
+    """An event as it is on a stream."""
+
+    id: Id
+    type: Annotated[str, Field(examples=["component.data_changed"])]
+    group: GroupName
+    payload: Annotated[
+        Any, Field(examples=[{"data": {"headline": "Hello"}, "update": False}])
+    ]
+    """What the type says it is."""
+    sender: Sender | None
+    """The tab and the request that caused it."""
+    ts: Moment
+
+
+class EventsOut(_Out):
+    model_config = _examples(
+        events=[EVENT],
+        reset=False,
+        last_id="7f3a9c21:1763799851000000",
+        more=False,
+    )
+
+    events: list[EventOut]
+    """In the order in which they were published."""
+    reset: bool
+    """Whether events may be missing; there are none in this answer then."""
+    last_id: Id
+    """Where to go on: the last event's id if there are more, else the present."""
+    more: bool
+    """Whether there are more at once."""
 
 
 class MemberOut(_Out):

@@ -1,4 +1,4 @@
-"""Whether users are online, and taking from them what they hear."""
+"""Publishing to users, whether they are online, taking from them what they hear."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from dataclasses import replace
 from typing import Annotated
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Path, Router
+from ninja import Path, Router, Status
 
 from sse_components import presence
 from sse_components.brokers.base import ONLINE
+from sse_components.groups import user_group
 from sse_components.revoking import adisconnect_user, arevoke, user_id
 
 from .access import check_read, check_revoke
 from .auth import needs
+from .idempotency import IdempotencyKey
 from .problems import invalid_at
+from .publishing import PUBLISHES, publish
 from .schemas import (
     ERRORS,
     ERRORS_WITH_BODY,
+    DataChangedIn,
+    NotifyIn,
     PatternName,
+    PublishedOut,
     StatusesOut,
     StatusOut,
     UserId,
@@ -33,6 +39,29 @@ Pattern = Annotated[
     PatternName,
     Path(description="A group, or a pattern: `*` is a segment, a last `**` several."),
 ]
+
+
+@router.post("/{user}/data-changed", summary="Change a user's data", **PUBLISHES)
+async def user_data_changed(
+    request: HttpRequest, user: User, body: DataChangedIn, key: IdempotencyKey = None
+) -> Status[PublishedOut]:
+    """Set public properties of the components that only one user has.
+
+    They are those of the user's own group, `auth.user.7`, whose name isn't needed. A
+    user who has no page open hears nothing.
+    """
+    return await publish(request, body.draft(user_group(_id(user))), key)
+
+
+@router.post("/{user}/notify", summary="Notify a user", **PUBLISHES)
+async def user_notify(
+    request: HttpRequest, user: User, body: NotifyIn, key: IdempotencyKey = None
+) -> Status[PublishedOut]:
+    """Fire an event of any name in all browsers of one user.
+
+    A user who has no page open hears nothing.
+    """
+    return await publish(request, body.draft(user_group(_id(user))), key)
 
 
 @router.get(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from sse_components.brokers.base import (
     COUNTS_AT_ONCE,
     LAST_SEEN_SECONDS,
     ONLINE,
+    Audience,
     Member,
     Report,
     Status,
@@ -79,6 +81,8 @@ class Attendance:
         self._leaving: dict[tuple[str, str], int] = {}
         """Whose last connection in a group has gone, and when the grace ends."""
         self._subscribers: dict[str, int] = {}
+        self._names: list[str] = []
+        """Of those that have any, ascending."""
         self._last_seen: OrderedDict[str, int] = OrderedDict()
         self._counting: dict[str, _Counting] = {}
 
@@ -149,6 +153,15 @@ class Attendance:
     def subscribers(self, group: str) -> int:
         return self._subscribers.get(group, 0)
 
+    def groups(self, prefix: str, after: str, limit: int) -> list[Audience]:
+        names = self._names
+        start = max(bisect_left(names, prefix), bisect_right(names, after))
+        return [
+            Audience(name, self._subscribers[name])
+            for name in names[start : start + limit]
+            if name.startswith(prefix)
+        ]
+
     def _withdraw(self, name: str, limit: int, grace_end: int, seen: int) -> int:
         """Forget some of what a node has reported; return how much, and it at last."""
         node, done = self._nodes[name], 0
@@ -183,7 +196,12 @@ class Attendance:
         return known is None
 
     def _hear(self, group: str, change: int) -> None:
-        _replace(self._subscribers, group, self.subscribers(group) + change)
+        total = self.subscribers(group) + change
+        before = _replace(self._subscribers, group, total)
+        if total and not before:
+            insort(self._names, group)
+        elif before and not total:
+            del self._names[bisect_left(self._names, group)]
 
     def _note_last_seen(self, user: str, seen: int) -> None:
         self._last_seen[user] = seen

@@ -184,6 +184,15 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Audience:
+    """A group or pattern that somebody hears."""
+
+    name: str
+    subscribers: int
+    """Connections, at least one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Statuses:
     """Of users, in the order in which they were asked for, at a position."""
 
@@ -321,6 +330,16 @@ class Broker(ABC):
         """
 
     @abstractmethod
+    async def history(self, group: str, limit: int) -> Resumption:
+        """Return the events of a group that are remembered, the oldest first.
+
+        At most `limit` events are returned, and nothing is lost. With `more`, `resume`
+        returns the rest from the returned position, as long as it is remembered.
+        Raises `InvalidGroup` for a pattern too, whose history has only what came while
+        it was noted.
+        """
+
+    @abstractmethod
     async def position(self) -> Position:
         """Return the present: every event from now on has a greater seq."""
 
@@ -432,6 +451,20 @@ class Broker(ABC):
     @abstractmethod
     async def asubscribers(self, groups: Sequence[str]) -> list[int]:
         """Return how many hear each of some names, without blocking the loop."""
+
+    @abstractmethod
+    def groups(self, prefix: str, after: str, limit: int) -> Sequence[Audience]:
+        """Return the groups and patterns that somebody hears, from any thread.
+
+        By name, ascending in the order of its characters: of those that begin with
+        `prefix` and come after `after`, the first `limit`. Both may be any text, and
+        need not be in use. They are counted as by `subscribers`, and in it from the
+        first connection until the last has gone or its node is withdrawn.
+        """
+
+    @abstractmethod
+    async def agroups(self, prefix: str, after: str, limit: int) -> Sequence[Audience]:
+        """Return who is heard as `groups` does, without blocking the loop."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -19,6 +19,7 @@ from sse_components.brokers.base import (
     LARGE_GROUP,
     LEASE_SECONDS,
     Announcement,
+    Audience,
     Broker,
     Delivery,
     Feed,
@@ -156,6 +157,21 @@ class MemoryBroker(Broker):
             events.append(event)
         return Resumption(present, events, lost, present, True, False)
 
+    async def history(self, group: str, limit: int) -> Resumption:
+        check_group(group)
+        with self._lock:
+            now = self._clock()
+            self._forget(now)
+            present = self._present(now)
+            events: list[Event] = []
+            if history := self._groups.get(group):
+                history.expire(present.seq - self._history_age)
+                events = list(islice(history.events, limit + 1))
+        if len(events) <= limit:
+            return Resumption(present, events, {}, present, True, False)
+        del events[limit:]
+        return Resumption(events[-1].position, events, {}, present, True, True)
+
     async def position(self) -> Position:
         with self._lock:
             return self._present(self._clock())
@@ -227,6 +243,13 @@ class MemoryBroker(Broker):
 
     async def asubscribers(self, groups: Sequence[str]) -> list[int]:
         return self.subscribers(groups)
+
+    def groups(self, prefix: str, after: str, limit: int) -> Sequence[Audience]:
+        with self._lock:
+            return self._attendance.groups(prefix, after, limit)
+
+    async def agroups(self, prefix: str, after: str, limit: int) -> Sequence[Audience]:
+        return self.groups(prefix, after, limit)
 
     async def close(self) -> None:
         for feed in list(self._feeds):

@@ -27,6 +27,10 @@ OPERATIONS = [
     ),
     ("read", "GET", "/groups/news.updates", b""),
     ("read", "GET", "/groups/news.updates/members", b""),
+    ("read", "GET", "/groups/news.updates/events", b""),
+    ("read", "GET", "/groups", b""),
+    ("publish", "POST", "/users/7/notify", NOTIFY),
+    ("publish", "POST", "/users/7/data-changed", {}),
     ("read", "GET", "/users/7/status", b""),
     ("read", "POST", "/users/status", {"users": ["7"]}),
     ("manage", "POST", "/users/7/disconnect", b""),
@@ -73,6 +77,8 @@ async def test_a_key_may_do_nothing_with_what_its_patterns_do_not_cover(
     if address == "/events":
         (result,) = answer.body["results"]
         assert pointers(result["errors"]) == ["/events/0/group"]
+    elif address == "/groups":
+        assert answer.body == {"groups": [], "next": None}
     elif address == "/users/7/disconnect":
         assert answer.status == 202  # of which patterns say nothing
     else:

@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from tests.api.clients import System, pointers
-from tests.api.conftest import Heard
+from tests.api.conftest import Heard, Limit
 
 INVALID_EVENTS: list[tuple[object, str]] = [
     ("not an object", ""),
@@ -29,6 +30,19 @@ INVALID_EVENTS: list[tuple[object, str]] = [
     ({"type": "component.data_changed", "group": 201 * "x"}, "/group"),
     ({"type": "component.data_changed", "group": "session.raw"}, "/group"),
     ({"type": "component.data_changed", "groups": []}, "/groups"),
+    ({"type": "component.data_changed", "group": "news.a", "user": "7"}, ""),
+    ({"type": "component.data_changed", "groups": ["news.a"], "users": ["7"]}, ""),
+    ({"type": "component.data_changed", "user": "7", "users": ["7"]}, ""),
+    ({"type": "component.data_changed", "user": None}, ""),
+    ({"type": "component.data_changed", "user": "nobody"}, "/user"),
+    ({"type": "component.data_changed", "user": ""}, "/user"),
+    ({"type": "component.data_changed", "user": 7}, "/user"),
+    ({"type": "component.data_changed", "user": "7\n"}, "/user"),
+    ({"type": "component.data_changed", "users": []}, "/users"),
+    ({"type": "component.data_changed", "users": "7"}, "/users"),
+    ({"type": "component.data_changed", "users": ["nobody", "8"]}, "/users/0"),
+    ({"type": "component.data_changed", "users": ["7", "8.5"]}, "/users/1"),
+    ({"type": "component.data_changed", "users": ["7", None]}, "/users/1"),
     ({"type": "component.data_changed", "groups": ["news.a", "b c"]}, "/groups/1"),
     ({"type": "component.data_changed", "group": "news.a", "data": []}, "/data"),
     ({"type": "component.data_changed", "group": "news.a", "update": 1}, "/update"),
@@ -206,6 +220,85 @@ async def test_groups_is_short_for_one_event_for_each_group(
     assert len({result["id"] for result in given}) == 3
 
 
+async def test_an_event_to_a_user_goes_to_the_group_of_that_user(
+    system: System, heard: Heard
+) -> None:
+    names = ["auth.user.7", "auth.user.8"]
+    given = await results(
+        system,
+        {"type": "notify", "user": "7", "event_name": "first"},
+        {"type": "component.data_changed", "users": ["8", "007"], "data": {"a": 1}},
+        {"type": "component.created", "user": "8"},
+        {"type": "component.removed", "user": "7", "key": "5"},
+        {"type": "notify", "group": "auth.user.7", "event_name": "last"},
+    )
+    events = await heard(*names)
+    assert [(event.type, event.group) for event in events] == [
+        ("notify", "auth.user.7"),
+        ("component.data_changed", "auth.user.8"),
+        ("component.data_changed", "auth.user.7"),
+        ("component.created", "auth.user.8"),
+        ("component.removed", "auth.user.7"),
+        ("notify", "auth.user.7"),
+    ]
+    assert [(one["index"], one["group"], one["id"]) for one in given] == [
+        (index, event.group, str(event.position))
+        for index, event in zip((0, 1, 1, 2, 3, 4), events, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "segment"),
+    [
+        ("abc", "abc"),
+        # printf 'a b' | sha256sum | cut -d' ' -f1 | xxd -r -p | base64, and of it 22
+        ("a b", "h-yGh6CKpdbtIEQyj6aml6uO"),
+    ],
+)
+async def test_a_user_whose_key_is_no_segment_has_a_group_too(
+    system: System, settings: Settings, heard: Heard, key: str, segment: str
+) -> None:
+    settings.AUTH_USER_MODEL = "sessions.Session"  # one whose primary key is a text
+    event = {"type": "notify", "user": key, "event_name": "hello"}
+    (result,) = await results(system, event)
+    assert result["group"] == f"sessions.session.{segment}"
+    assert [event.group for event in await heard(result["group"])] == [result["group"]]
+
+
+# A73
+async def test_a_key_publishes_to_users_if_it_is_for_everything_or_names_them(
+    system: System, heard: Heard, limit: Limit
+) -> None:
+    events = [
+        {"type": "notify", "user": "7", "event_name": "hello"},
+        {"type": "notify", "user": "8", "event_name": "hello"},
+        {"type": "notify", "users": ["7", "8", "9"], "event_name": "hello"},
+        {"type": "notify", "users": ["7", "07"], "event_name": "hello"},
+    ]
+    limit("auth.**", "news.**")
+    given = await results(system, *events)
+    assert [pointers(one["errors"]) for one in given] == [
+        ["/events/0/user"],
+        ["/events/1/user"],
+        ["/events/2/users/0", "/events/2/users/1", "/events/2/users/2"],
+        ["/events/3/users/0", "/events/3/users/1"],
+    ]
+    assert await heard("auth.user.7", "auth.user.8") == []
+    limit("auth.user.7")
+    given = await results(system, *events)
+    assert [pointers(one["errors"]) for one in given] == [
+        [],
+        ["/events/1/user"],
+        ["/events/2/users/1", "/events/2/users/2"],
+        [],
+        [],
+    ]
+    assert len(await heard("auth.user.7", "auth.user.8")) == 3
+    limit("**")
+    given = await results(system, *events)
+    assert [len(one["errors"]) for one in given] == [0] * 7
+
+
 async def test_one_invalid_group_of_several_publishes_to_none(
     system: System, heard: Heard
 ) -> None:
@@ -230,9 +323,17 @@ async def test_a_thousand_events_are_a_batch(system: System, heard: Heard) -> No
         [changed(1), {"type": "component.created", "groups": ["news.updates"] * 1000}],
         [{"type": "component.created", "groups": ["news.updates"] * 501}] * 2,
         [{}, {"type": "component.created", "groups": ["news.updates"] * 1000}],
+        [changed(1), {"type": "component.created", "users": ["7"] * 1000}],
         [],
     ],
-    ids=["1001", "1001 with groups", "1002 with groups", "1001 with an error", "none"],
+    ids=[
+        "1001",
+        "1001 with groups",
+        "1002 with groups",
+        "1001 with an error",
+        "1001 with users",
+        "none",
+    ],
 )
 async def test_a_batch_has_one_to_a_thousand_events(
     system: System, heard: Heard, events: list[object]

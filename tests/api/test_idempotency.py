@@ -122,6 +122,53 @@ async def test_the_key_covers_a_whole_batch(system: System, heard: Heard) -> Non
     assert len(await heard()) == 3
 
 
+# A71
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        ("data-changed", {"data": {"headline": "Hello"}}),
+        ("notify", {"event_name": "tetra:alert"}),
+    ],
+)
+async def test_the_same_request_to_a_user_with_the_same_key_publishes_once(
+    system: System, heard: Heard, operation: str, body: dict[str, object]
+) -> None:
+    address = f"/users/7/{operation}"
+    first = await system.post(address, body, Idempotency_Key="a")
+    second = await system.post(address, body, Idempotency_Key="a")
+    assert second.body == {"id": first.id, "duplicate": True}
+    other = await system.post(address, body | {"sender": "a.b"}, Idempotency_Key="a")
+    assert other.pointers == ["/Idempotency-Key"]
+    await system.post(f"/users/8/{operation}", body, Idempotency_Key="a")
+    events = await heard("auth.user.7", "auth.user.8")
+    assert [event.group for event in events] == ["auth.user.7", "auth.user.8"]
+
+
+# A71
+async def test_the_key_covers_a_batch_to_users(system: System, heard: Heard) -> None:
+    event = {"type": "component.created", "users": ["7", "8"]}
+    first, second = [
+        await system.post("/events", {"events": [event]}, Idempotency_Key="a")
+        for _ in range(2)
+    ]
+    assert [one["duplicate"] for one in second.body["results"]] == [True, True]
+    for one, again in zip(first.body["results"], second.body["results"], strict=True):
+        assert again == one | {"duplicate": True}
+    assert len(await heard("auth.user.7", "auth.user.8")) == 2
+
+
+# A71
+async def test_the_same_batch_at_the_same_moment_publishes_once(
+    system: System, heard: Heard
+) -> None:
+    answers = await asyncio.gather(
+        *(system.post("/events", BATCH, Idempotency_Key="a") for _ in range(10))
+    )
+    ids = {tuple(one["id"] for one in it.body["results"]) for it in answers}
+    assert len(ids) == 1
+    assert len(await heard()) == 3
+
+
 async def test_the_same_key_with_another_batch_is_refused(
     system: System, heard: Heard
 ) -> None:

@@ -123,6 +123,140 @@ async def test_a_stream_from_the_last_id_of_statuses_hears_who_came_and_went(
     }
 
 
+@pytest.mark.parametrize(
+    ("operation", "body", "type", "payload"),
+    [
+        (
+            "data-changed",
+            {"data": {"unread": 3}},
+            "component.data_changed",
+            {"data": {"unread": 3}, "update": False},
+        ),
+        (
+            "notify",
+            {"event_name": "export.ready", "data": {"rows": 4711}},
+            "notify",
+            {"event_name": "export.ready", "data": {"rows": 4711}},
+        ),
+    ],
+)
+async def test_one_user_is_told_in_every_tab_and_nobody_else(
+    system: System,
+    app: Application,
+    anna: Person,
+    otto: Person,
+    operation: str,
+    body: dict[str, Any],
+    type: str,
+    payload: dict[str, Any],
+) -> None:
+    async with (
+        request(app, ROOM, anna.headers) as first,
+        request(app, "/sse/stream", anna.headers) as second,
+        request(app, ROOM, otto.headers) as other,
+    ):
+        for exchange in (first, second, other):
+            await exchange.until("keep-alive")
+        answer = await system.post(
+            f"/users/00{anna.id}/{operation}", body | {"sender": "tab.1"}
+        )
+        assert answer.body == {"id": answer.id, "duplicate": False}
+        for exchange in (first, second):
+            event = (await exchange.until(type))[-1]
+            assert event.data["group"] == f"auth.user.{anna.id}"
+            assert event.data["payload"] == payload
+            assert (event.id, event.data["sender"]) == (answer.id, "tab.1")
+        last = await ComponentDispatcher.notify("chat.room.7", "last")
+        received = await other.until("notify")
+        assert received[-1].id == str(last.position)
+        assert type not in [event.type for event in received[:-1]]
+
+
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [("notify", {"event_name": "hello"}), ("data-changed", {})],
+)
+async def test_a_user_whom_nobody_knows_hears_nothing_which_is_no_error(
+    system: System, app: Application, operation: str, body: dict[str, Any]
+) -> None:
+    answer = await system.post(f"/users/{10**12}/{operation}", body)
+    assert answer.id
+
+
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [("notify", {"event_name": "hello"}), ("data-changed", {})],
+)
+@pytest.mark.parametrize("user", ["nobody", "7.5", "%20", "7%0A", 201 * "7"])
+async def test_to_what_can_not_be_a_user_nothing_is_published(
+    system: System, app: Application, operation: str, body: dict[str, Any], user: str
+) -> None:
+    answer = await system.post(f"/users/{user}/{operation}", body)
+    assert answer.pointers == ["/user"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "place"),
+    [
+        ("notify", {}, "/event_name"),
+        ("notify", {"event_name": "a\nb"}, "/event_name"),
+        ("notify", {"event_name": "a", "data": []}, "/data"),
+        ("data-changed", {"update": 1}, "/update"),
+        ("data-changed", {"sender": "?"}, "/sender"),
+        ("data-changed", {"group": "news.a"}, "/group"),
+    ],
+)
+async def test_what_can_not_be_told_to_a_user_is_refused(
+    system: System,
+    app: Application,
+    operation: str,
+    body: dict[str, Any],
+    place: str,
+) -> None:
+    assert (await system.post(f"/users/7/{operation}", body)).pointers == [place]
+
+
+# A73
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [("notify", {"event_name": "hello"}), ("data-changed", {})],
+)
+async def test_users_are_told_by_keys_for_everything_and_those_that_name_their_group(
+    system: System,
+    app: Application,
+    limit: Limit,
+    operation: str,
+    body: dict[str, Any],
+) -> None:
+    address = f"/users/7/{operation}"
+    for pattern, status in (
+        ("**", 202),
+        ("auth.user.7", 202),
+        ("auth.user.8", 403),
+        ("auth.user.*", 403),
+        ("auth.**", 403),
+    ):
+        limit(pattern)
+        assert (await system.post(address, body)).status == status
+    limit("**", scopes=frozenset({"read", "subscribe", "manage"}))
+    assert "publish" in (await system.post(address, body)).problem(403)["detail"]
+    limit("**", scopes=frozenset({"publish"}))
+    assert (await system.post(address, body)).status == 202
+
+
+# A38
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [("notify", {"event_name": "hello"}), ("data-changed", {})],
+)
+async def test_where_there_are_no_streams_no_user_is_told(
+    system: System, operation: str, body: dict[str, Any]
+) -> None:
+    answer = await system.post(f"/users/7/{operation}", body)
+    answer.problem(503)
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
 # A23
 async def test_a_user_who_is_disconnected_has_no_stream_left_and_may_come_back(
     system: System, app: Application, anna: Person, otto: Person

@@ -39,6 +39,16 @@ def test_nothing_is_left_of_who_has_gone() -> None:
     assert _sizes(kept) == empty
 
 
+def test_a_name_is_kept_while_somebody_hears_it() -> None:
+    kept = new()
+    kept.report(Report("one", 1, 0, {}, {"b": 1, "a": 1, "c": 1}), at(0))
+    kept.report(Report("other", 1, 0, {}, {"b": 2}), at(0))
+    kept.report(Report("one", 2, 1, {}, {"b": 0, "a": 2, "c": 0}), at(0))
+    assert kept._names == sorted(kept._subscribers) == ["a", "b"]
+    kept.withdraw("one", at(0))
+    assert kept._names == sorted(kept._subscribers) == ["b"]
+
+
 def test_when_users_were_online_is_forgotten_after_its_time() -> None:
     kept = new()
     kept.report(Report("node", 1, 0, {(ONLINE, "u"): 1}, {}), at(0))

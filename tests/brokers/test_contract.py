@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 
 from sse_components.brokers.base import Broker, Delivery, Idempotency, Watermark
-from sse_components.errors import IdempotencyConflict
+from sse_components.errors import IdempotencyConflict, InvalidGroup
 from sse_components.events import Position
 from tests.brokers.conftest import NOW, Harness, draft, drafts, ear, publish
 
@@ -291,6 +291,83 @@ async def test_one_group_is_lost_alone(harness: Harness) -> None:
     assert page.usable
     assert page.lost.keys() == {"a"}
     assert [event.position for event in page.events] == [kept]
+
+
+# History.
+
+
+async def test_a_history_is_the_events_of_its_group_the_oldest_first(
+    broker: Broker,
+) -> None:
+    positions = await publish(broker, "a", "b", "a", "a.b", "a")
+    page = await broker.history("a", LIMIT)
+    assert [event.position for event in page.events] == positions[::2]
+    assert {event.group for event in page.events} == {"a"}
+    assert (page.lost, page.usable, page.more) == ({}, True, False)
+    assert page.position == page.present == await broker.position()
+
+
+async def test_a_history_has_events_whole(broker: Broker) -> None:
+    payload = '{"text":"Grüße 日本 \\n","n":1.10}'.encode()
+    await broker.apublish([draft("a", payload, "my.type")])
+    (event,) = (await broker.history("a", LIMIT)).events
+    assert (event.type, event.payload, event.sender) == ("my.type", payload, None)
+
+
+async def test_what_follows_a_part_of_a_history_is_resumed(broker: Broker) -> None:
+    positions = await publish(broker, *["a", "b"] * 10)
+    page = await broker.history("a", 3)
+    seen = [event.position for event in page.events]
+    assert page.more
+    assert page.position == seen[-1]
+    rest = await broker.resume(page.position, ["a"], LIMIT)
+    assert not rest.lost
+    assert seen + [event.position for event in rest.events] == positions[::2]
+
+
+async def test_a_history_that_is_just_full_is_all(broker: Broker) -> None:
+    await publish(broker, "a", "a", "a")
+    page = await broker.history("a", 3)
+    assert (len(page.events), page.more) == (3, False)
+    assert page.position == page.present
+
+
+async def test_a_group_that_nobody_published_to_has_an_empty_history(
+    broker: Broker,
+) -> None:
+    page = await broker.history("a", LIMIT)
+    assert (list(page.events), page.lost, page.more) == ([], {}, False)
+    assert page.position == page.present == await broker.position()
+
+
+async def test_a_history_has_only_what_is_remembered(harness: Harness) -> None:
+    broker = harness.broker(history_size=2, history_seconds=10)
+    await publish(broker, "a")
+    harness.advance(4)
+    _, second, third = await publish(broker, "a", "a", "a")
+    page = await broker.history("a", LIMIT)
+    assert [event.position for event in page.events] == [second, third]
+    assert not page.lost
+    harness.advance(8)
+    (fourth,) = await publish(broker, "a")
+    harness.advance(8)
+    page = await broker.history("a", LIMIT)
+    assert [event.position for event in page.events] == [fourth]
+    harness.advance(8)
+    page = await broker.history("a", LIMIT)
+    assert (list(page.events), page.lost) == ([], {})
+
+
+async def test_without_a_history_nothing_is_remembered(harness: Harness) -> None:
+    broker = harness.broker(history_size=0)
+    await publish(broker, "a")
+    assert not (await broker.history("a", LIMIT)).events
+
+
+@pytest.mark.parametrize("name", ["a.*", "*", "", "a b", "a\n"])
+async def test_what_is_no_group_has_no_history(broker: Broker, name: str) -> None:
+    with pytest.raises(InvalidGroup):
+        await broker.history(name, LIMIT)
 
 
 # Feeds.

@@ -19,6 +19,7 @@ from sse_components.brokers.base import (
     LEASE_SECONDS,
     MAX_USER,
     ONLINE,
+    Audience,
     Broker,
     Delivery,
     Member,
@@ -750,6 +751,7 @@ async def test_it_is_read_from_any_thread_and_loop(broker: Broker) -> None:
         (lambda: broker.members("a"), lambda: broker.amembers("a")),
         (lambda: broker.statuses(["u"]), lambda: broker.astatuses(["u"])),
         (lambda: broker.subscribers(["a"]), lambda: broker.asubscribers(["a"])),
+        (lambda: broker.groups("", "", 9), lambda: broker.agroups("", "", 9)),
     ]
 
     async def elsewhere(areading: Callable[[], Awaitable[Any]]) -> Any:
@@ -775,6 +777,93 @@ async def test_the_subscribers_of_a_pattern_are_its_own(broker: Broker) -> None:
     assert await broker.asubscribers(["a.*", "a.b", "a.c"]) == [2, 1, 0]
     with pytest.raises(InvalidGroup):
         await broker.amembers("a.*")
+
+
+# Who is heard.
+
+
+async def heard(broker: Broker, prefix: str = "", after: str = "") -> list[str]:
+    return [one.name for one in await broker.agroups(prefix, after, 1000)]
+
+
+NAMES = ["B", "_", "a", "a-", "a-.x", "a.*", "a.1", "a.10", "a.2", "a.2.x", "a0", "b"]
+"""In the order of ASCII, which is that of no language."""
+
+
+async def test_groups_and_patterns_that_are_heard_are_listed_in_order_with_how_many(
+    broker: Broker,
+) -> None:
+    one, other = Node(broker, "one"), Node(broker, "other")
+    await one.report({("c", "u"): 1}, {"b": 2, "a.*": 1, "a.b": 1})
+    await other.report({}, {"b": 3})
+    assert list(await broker.agroups("", "", 1000)) == [
+        Audience("a.*", 1),
+        Audience("a.b", 1),
+        Audience("b", 5),
+    ]
+
+
+async def test_they_come_in_the_order_of_characters(broker: Broker) -> None:
+    await Node(broker).report({}, dict.fromkeys(reversed(NAMES), 1))
+    assert await heard(broker) == NAMES == sorted(NAMES)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "a", "a.", "a.1", "a.10", "a.*", "b", "c", "B", "ü", "a\xff", "~"]
+)
+@pytest.mark.parametrize(
+    "after", ["", "a", "a.", "a.1", "a.10", "a.2.x", "b", "a/", "~", "ü", "\x7f"]
+)
+async def test_they_begin_with_a_text_and_come_after_another_in_use_or_not(
+    broker: Broker, prefix: str, after: str
+) -> None:
+    await Node(broker).report({}, dict.fromkeys(NAMES, 1))
+    assert await heard(broker, prefix, after) == [
+        name for name in NAMES if name.startswith(prefix) and name > after
+    ]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 11, 12, 13])
+async def test_no_more_than_the_limit_are_listed_and_the_next_follow(
+    broker: Broker, limit: int
+) -> None:
+    await Node(broker).report({}, dict.fromkeys(NAMES, 1))
+    listed: list[str] = []
+    while page := await broker.agroups("", listed[-1] if listed else "", limit):
+        assert len(page) == min(limit, len(NAMES) - len(listed))
+        listed += [one.name for one in page]
+    assert listed == NAMES
+
+
+async def test_one_that_nobody_hears_any_more_is_not_listed(broker: Broker) -> None:
+    one, other = Node(broker, "one"), Node(broker, "other")
+    await one.report({}, {"a": 1, "b": 1, "c": 2})
+    await other.report({}, {"b": 1})
+    await one.report({}, {"a": 0, "b": 0, "c": 1})
+    assert await heard(broker) == ["b", "c"]
+    await broker.withdraw("other")
+    assert await heard(broker) == ["c"]
+    await one.report({}, {"a": 1})
+    assert await heard(broker) == ["a", "c"]
+
+
+async def test_what_a_dead_node_heard_is_not_listed_any_more(
+    harness: Harness, broker: Broker
+) -> None:
+    dead, alive = Node(broker, "dead"), Node(broker, "alive")
+    await dead.report({}, {"a": 1, "b": 1})
+    harness.advance(LEASE_SECONDS - 1)
+    await alive.report({}, {"b": 1, "c": 1})
+    assert await heard(broker) == ["a", "b", "c"]
+    harness.advance(1)
+    await broker.sweep()
+    assert list(await broker.agroups("", "", 9)) == [Audience("b", 1), Audience("c", 1)]
+
+
+async def test_who_was_only_published_to_is_not_listed(broker: Broker) -> None:
+    await publish(broker, "a")
+    await Node(broker).report({("b", "u"): 1, (ONLINE, "u"): 1})
+    assert await heard(broker) == []
 
 
 @pytest.mark.parametrize("user", ["a\0", "a\n", "\ud800", "x" * (MAX_USER + 1)])

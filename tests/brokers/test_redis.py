@@ -499,6 +499,10 @@ async def _resumed_alike(
     # A page may end early, where one part of the names had too many events.
     sizes = [len(told) if more else limit for told, *_, more in seen]
     expected = await _pages(brokers[0], from_memory, names, limit, sizes)
+    published = dict.fromkeys(group for groups, _ in calls for group in groups)
+    for group in list(published)[:5]:
+        kept, known = [await _history(broker, group, limit) for broker in brokers]
+        assert known == kept
     for broker in brokers:
         await broker.close()
     await redis_harness.close()
@@ -524,6 +528,13 @@ async def _pages(
         pages.append((told, lost, page.position.seq, page.usable, page.more))
         cursor, more = page.position, page.more
     return pages
+
+
+async def _history(broker: Broker, group: str, limit: int) -> list[Any]:
+    """Return the first page of a group's history, without epochs."""
+    page = await broker.history(group, limit)
+    told = [(one.position.seq, one.group, one.payload) for one in page.events]
+    return [told, page.position.seq, page.present.seq, page.usable, page.more]
 
 
 async def test_many_names_are_resumed_whole_while_others_publish(
@@ -575,6 +586,19 @@ async def test_a_page_of_the_largest_payloads_is_read(broker: RedisBroker) -> No
     page = await broker.resume(start, ["a"], 1000)
     assert [len(event.payload) for event in page.events] == [MAX_PAYLOAD] * 1000
     assert not page.more
+
+
+async def test_the_history_of_an_epoch_before_is_not_remembered(
+    broker: RedisBroker, client: redis.Redis
+) -> None:
+    await publish(broker, "a", "a")
+    (known,) = client.scan_iter("*:m")
+    client.delete(known)
+    assert not (await broker.history("a", LIMIT)).events
+    (later,) = await publish(broker, "a")
+    assert [one.position for one in (await broker.history("a", LIMIT)).events] == [
+        later
+    ]
 
 
 async def test_nothing_stays_in_redis_of_groups_that_are_idle(

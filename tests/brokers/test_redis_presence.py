@@ -168,6 +168,8 @@ async def _result(
     result += [await broker.amembers(group) for group in GROUPS]
     result += [await broker.astatuses(USERS), await broker.asubscribers(GROUPS)]
     result += [sorted(await broker.revocations(), key=lambda one: one.subject)]
+    result += [list(await broker.agroups("g", "", 2)), await broker.agroups("", "h", 9)]
+    result += [await broker.history(group, 3) for group in GROUPS]
     result += [await broker.resume(start, [*GROUPS, "g.*"], 10_000)]
     return [repr(part).replace(start.epoch, "") for part in result]
 

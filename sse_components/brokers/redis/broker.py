@@ -14,6 +14,7 @@ from sse_components.brokers.base import (
     GRACE_SECONDS,
     LARGE_GROUP,
     LEASE_SECONDS,
+    Audience,
     Broker,
     Feed,
     Idempotency,
@@ -42,7 +43,7 @@ from sse_components.errors import (
     BrokerUnavailable,
     IdempotencyConflict,
 )
-from sse_components.events import Draft, Event, Position
+from sse_components.events import Draft, Event, Position, check_group
 
 OLDEST = (6, 2)
 IDEMPOTENCY_MICROSECONDS = 300_000_000
@@ -164,6 +165,20 @@ class RedisBroker(Broker):
         )
         return pages[0] if len(pages) == 1 else _joined(pages, names, limit)
 
+    async def history(self, group: str, limit: int) -> Resumption:
+        arguments: list[Argument] = [
+            new_epoch(),
+            self._history,
+            check_group(group),
+            limit,
+        ]
+        answer = await self._read(self._scripts.history, arguments)
+        epoch, seq, more, rows = answer
+        present = Position(epoch.decode(), int(seq))
+        events = _events(present.epoch, rows)
+        position = events[-1].position if more else present
+        return Resumption(position, events, {}, present, True, bool(more))
+
     async def position(self) -> Position:
         arguments: list[Argument] = [new_epoch(), self._memory]
         epoch, seq, _ = await self._read(self._scripts.note, arguments)
@@ -230,6 +245,12 @@ class RedisBroker(Broker):
     async def asubscribers(self, groups: Sequence[str]) -> list[int]:
         return await self._aask(self._presence.subscribers(groups))
 
+    def groups(self, prefix: str, after: str, limit: int) -> Sequence[Audience]:
+        return self._ask(self._presence.groups(prefix, after, limit))
+
+    async def agroups(self, prefix: str, after: str, limit: int) -> Sequence[Audience]:
+        return await self._aask(self._presence.groups(prefix, after, limit))
+
     async def close(self) -> None:
         for feed in self._feeds:
             await feed.close()
@@ -274,10 +295,7 @@ class RedisBroker(Broker):
         if not usable:
             lost = dict.fromkeys(names, present.seq)
             return Resumption(present, [], lost, present, False, False)
-        events = [
-            unpacked(Position(present.epoch, int(seq)), event)
-            for seq, event in zip(rows[::2], rows[1::2], strict=True)
-        ]
+        events = _events(present.epoch, rows)
         position = events[-1].position if more else present
         lost = {
             name.decode(): int(newest)
@@ -330,6 +348,13 @@ def _published(answer: Sequence[bytes]) -> list[Published]:
     return [
         Published(Position(epoch.decode(), int(seq)), status == b"duplicate")
         for seq in seqs
+    ]
+
+
+def _events(epoch: str, rows: Sequence[bytes]) -> list[Event]:
+    return [
+        unpacked(Position(epoch, int(seq)), event)
+        for seq, event in zip(rows[::2], rows[1::2], strict=True)
     ]
 
 

@@ -8,6 +8,7 @@ from sse_components.brokers.base import (
     COUNT_SECONDS,
     COUNTS_AT_ONCE,
     LAST_SEEN_SECONDS,
+    Audience,
     Member,
     Membership,
     Report,
@@ -100,6 +101,19 @@ class Presence:
         return Question(
             self._scripts.subscribers, [*map(check_subscribable, groups)], list
         )
+
+    def groups(self, prefix: str, after: str, limit: int) -> Question[list[Audience]]:
+        # Not compared in Lua, where the order is that of the server's locale.
+        first = f"[{prefix}" if after < prefix else f"({after}"
+        last = b"(%b\xff" % prefix.encode()  # a byte that no text has
+        return Question(self._scripts.groups, [first, last, limit], _audiences)
+
+
+def _audiences(answer: Sequence[bytes]) -> list[Audience]:
+    return [
+        Audience(name.decode(), int(subscribers))
+        for name, subscribers in zip(answer[::2], answer[1::2], strict=True)
+    ]
 
 
 def _transitions(answer: Sequence[bytes]) -> list[Transition]:

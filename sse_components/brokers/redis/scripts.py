@@ -42,6 +42,7 @@ class Scripts:
 
         self.publish = script("publish")
         self.resume = script("resume")
+        self.history = script("history")
         self.note = script("note")
         self.probe = script("probe")
         self.revoke = script("revoke")
@@ -52,3 +53,4 @@ class Scripts:
         self.members = script("members")
         self.statuses = script("statuses")
         self.subscribers = script("subscribers")
+        self.groups = script("groups")
