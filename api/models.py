@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models, transaction
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from sse_components.events import check_pattern
 from sse_components.groups import is_reserved, wire_name
@@ -92,6 +93,7 @@ class ApiKey(models.Model):
         used = [one.last_used_at for one in self.secrets.all() if one.last_used_at]
         return max(used, default=None)
 
+    @sensitive_variables()
     def issue(self) -> str:
         """Return a new secret of it, as the key's text, which is shown this once.
 

@@ -53,8 +53,10 @@ EVENTSTREAM_STORAGE_CLASS = "sse_components.eventstream.Storage"
 EVENTSTREAM_CHANNELMANAGER_CLASS = "sse_components.eventstream.ChannelManager"
 
 INSTALLED_APPS = [
+    "django.contrib.admin",  # for the API's keys
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "ninja",  # so that the API's docs page comes with its own scripts
@@ -68,6 +70,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "sse_components.middleware.SSEComponentsMiddleware",
 ]
@@ -79,6 +82,7 @@ TEMPLATES = [
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
             ]
         },
     }

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from django.contrib import admin
 from django.urls import include, path
+
+from project.demo.visitors import AdminForm
+
+admin.site.login_form = AdminForm
 
 urlpatterns = [
     path("", include("project.demo.urls")),
     path("", include("sse_components.urls")),
+    path("admin/", admin.site.urls),
     path("api/", include("api.urls")),  # yours: include("sse_components.api.urls")
 ]

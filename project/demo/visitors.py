@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from django.conf import settings
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
@@ -43,6 +44,15 @@ class StaffForm(AuthenticationForm):
         super().confirm_login_allowed(user)
         if not user.is_staff:
             raise ValidationError("This account isn't staff's.", code="no_staff")
+
+
+class AdminForm(AdminAuthenticationForm):
+    """Of /admin/, where without DEBUG a password that everybody knows isn't one."""
+
+    def confirm_login_allowed(self, user: User) -> None:
+        super().confirm_login_allowed(user)
+        if not settings.DEBUG and self.cleaned_data.get("password") == STAFF:
+            raise self.get_invalid_login_error()
 
 
 class StaffLogin(LoginView):

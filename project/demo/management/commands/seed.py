@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.management.base import BaseCommand
 
+from api.models import ApiKey
 from project.demo.models import BreakingNews
 from project.demo.visitors import STAFF
 
@@ -36,6 +37,10 @@ class Command(BaseCommand):
             user.set_password(STAFF)
             user.save()
         if user.is_staff:
+            app = ApiKey._meta.app_label
+            rights = Permission.objects.filter(content_type__app_label=app)
+            user.user_permissions.add(*rights)
             self.stdout.write(
-                f"Staff sees who is online: /staff/, name {STAFF}, password {STAFF}."
+                f"Staff sees who is online: /staff/, name {STAFF}, password {STAFF}; "
+                "and makes API keys: /admin/."
             )
