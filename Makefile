@@ -12,11 +12,12 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo test lint style types layers fix check bench constraints screenshot system clean
+.PHONY: help install demo test thorough lint style types layers fix check check-all bench \
+  constraints openapi screenshot system clean
 .DEFAULT_GOAL := help
 
 help:  ## This list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 install: .venv/dev  ## All that work on the project needs, into .venv
 
@@ -33,12 +34,17 @@ demo: .venv/demo  ## The demo on http://127.0.0.1:8000 (PORT=9000 for another po
 test: .venv/dev system tests/independent/node_modules  ## The whole suite
 	$(NPM) --silent run build
 	$(NPM) --silent test
-	$(PYTEST) -m 'not alone' $(TOGETHER)
+	$(PYTEST) -m 'not alone and not thorough' $(TOGETHER)
 	$(PYTEST) -m alone --cov-append
 	$(PYTEST) tests/browser --behind drop --cov-append
+	$(PYTEST) tests/api --atomic-requests -m 'not alone' $(TOGETHER) --cov-append
 	$(PYTEST) --postgresql -m 'database and not alone' $(TOGETHER) --cov-append
 	$(PYTEST) --postgresql -m 'database and alone' --cov-append
 	$(BIN)/coverage report --fail-under=95
+
+# Fuzzes the API, and uses clients that are generated from its document.
+thorough: .venv/dev tests/thorough/node_modules
+	PYTHONDEVMODE=1 $(BIN)/pytest tests/thorough -m thorough
 
 lint: style types layers  ## Style, types, import contracts, migrations
 
@@ -65,11 +71,17 @@ fix: .venv/dev  ## What lint can put right by itself
 	$(BIN)/ruff format
 
 check:  ## All that decides what lands, with the time of each part
-	@for part in install style types layers test; do \
+check-all: THOROUGH := thorough
+check-all:  ## The same, and what is slow and tells of the API alone
+check check-all:
+	@for part in install style types layers test $(THOROUGH); do \
 	  start=$$(date +%s); $(MAKE) --no-print-directory $$part || failed="$$part failed: "; \
 	  times="$$times$$part $$(($$(date +%s) - start)) s, "; \
 	  test -z "$$failed" || break; \
-	done; echo; echo "make check: $$failed$$times"; test -z "$$failed"
+	done; echo; echo "make $@: $$failed$$times"; test -z "$$failed"
+
+openapi: .venv/dev  ## The API's document anew, docs/openapi.json
+	$(BIN)/python manage.py sse_openapi --output docs/openapi.json
 
 constraints:  ## Pin what a fresh install gets today
 	rm -rf .venv && : > constraints.txt
@@ -78,8 +90,9 @@ constraints:  ## Pin what a fresh install gets today
 	$(BIN)/pip freeze --exclude-editable > constraints.txt
 	touch .venv/dev .venv/demo .venv/bench
 
-# Clients that are not ours; the tests see that our streams are good for them.
-tests/independent/node_modules: tests/independent/package-lock.json | .venv/dev
+# Clients that are not ours, and what generates some; the tests see that our streams and
+# our API's document are good for them.
+tests/independent/node_modules tests/thorough/node_modules: %/node_modules: %/package-lock.json | .venv/dev
 	@$(NPM) --prefix ../$(@D) --silent ci --ignore-scripts
 	@touch $@
 
@@ -103,4 +116,4 @@ system: .venv/dev
 	@touch $@
 
 clean:  ## Forget all that was built
-	rm -rf .venv db.sqlite3 dist static/dist static/dist.sha256 static/node_modules tests/independent/node_modules
+	rm -rf .venv db.sqlite3 dist static/dist static/dist.sha256 static/node_modules tests/*/node_modules

@@ -1,9 +1,12 @@
-"""The API: its routers, its errors, its document."""
+"""The API: its routers, its errors, its addresses."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from django.db import connections
+from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
 from django.views.decorators.csrf import csrf_exempt
@@ -12,16 +15,9 @@ from ninja.operation import Operation
 
 from sse_components import __version__
 
-from . import events, grants, groups, health, problems, users
-from .auth import DECLARED, keys
+from . import document, events, grants, groups, health, problems, users
+from .auth import keys
 from .limits import Rate
-
-DESCRIPTION = """Publish changes to live pages from any system, and see who is there.
-
-What is published to a group arrives at once in every browser that is subscribed to it,
-as a server-sent event: `GET /sse/groups/{group}` is the stream of one group,
-`GET /sse/stream?group=...&group=...` of several. Both take the same API keys and resume
-after `Last-Event-ID`. Errors are problem details (RFC 9457)."""
 
 
 class Api(NinjaAPI):
@@ -31,7 +27,7 @@ class Api(NinjaAPI):
         patterns, app, namespace = super().urls
         for pattern in patterns:
             if isinstance(pattern, URLPattern):
-                pattern.callback = problems.explained(pattern.callback)
+                pattern.callback = _non_atomic(problems.explained(pattern.callback))
         return patterns, app, namespace
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
@@ -39,38 +35,20 @@ class Api(NinjaAPI):
         return operation.view_func.__name__
 
     def get_openapi_schema(self, **kwargs: Any) -> Any:
-        """Ninja knows no scopes, one media type, and lists a parameter's examples."""
-        document = super().get_openapi_schema(**kwargs)
-        for path in document["paths"].values():
-            for operation in path.values():
-                _say_scope(operation)
-                _say_media_type(operation)
-                for parameter in operation["parameters"]:
-                    # A mapping by OpenAPI 3.1; the list is the schema's.
-                    parameter.pop("examples", None)
-        return document
+        return document.completed(super().get_openapi_schema(**kwargs))
 
 
-def _say_scope(operation: dict[str, Any]) -> None:
-    if scope := operation.pop(DECLARED, None):
-        # Of keys, OpenAPI 3.1 lets a requirement list the roles that they need.
-        operation["security"] = [
-            {name: [scope] for name in scheme} for scheme in operation["security"]
-        ]
-        operation["description"] += f"\n\nThe key needs the scope `{scope}`."
-
-
-def _say_media_type(operation: dict[str, Any]) -> None:
-    for status, response in operation["responses"].items():
-        content = response.get("content", {})
-        if int(status) >= 400 and "application/json" in content:
-            content[problems.MEDIA_TYPE] = content.pop("application/json")
+def _non_atomic(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Have no transaction around a view: Django has none for those that are async."""
+    for alias in connections:
+        view = non_atomic_requests(using=alias)(view)
+    return view
 
 
 api = Api(
     title="SSE components",
     version=__version__,
-    description=DESCRIPTION,
+    description=document.DESCRIPTION,
     urls_namespace="sse_components_api",
     auth=keys("manage"),  # of an operation that declares nothing
     throttle=[Rate()],
@@ -83,6 +61,7 @@ api.add_router("v1/grants", grants.router)
 api.add_router("v1/health", health.router)
 
 
+@_non_atomic
 @csrf_exempt
 def unknown_address(request: HttpRequest) -> HttpResponse:
     """Answer below the API's addresses as the API does."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from ninja import Schema
 from pydantic import (
     AfterValidator,
+    BaseModel,
     ConfigDict,
     Field,
     JsonValue,
@@ -80,6 +80,10 @@ def _event_name(name: str) -> str:
     return check_text("The name of an event", name)
 
 
+def _component_id(id: str) -> str:
+    return check_text("The id of a component", id)
+
+
 GroupName = Annotated[
     str,
     AfterValidator(_group),
@@ -146,14 +150,29 @@ Sender = Annotated[
         examples=["Vb3kQ9xZ.4-2"],
     ),
 ]
-ComponentId = Annotated[str, Field(max_length=400, examples=["news.NewsTicker:5"])]
+ComponentId = Annotated[
+    str,
+    AfterValidator(_component_id),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MAX_NAME,
+            "pattern": r"^[^\r\n\x00]+$",
+            "examples": ["news.NewsTicker:5"],
+        }
+    ),
+]
 
 
 def _examples(**example: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [example]})
 
 
-class _In(Schema):
+# Ninja's own Schema would validate twice, and read each member through Python.
+
+
+class _In(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, use_attribute_docstrings=True
     )
@@ -164,8 +183,8 @@ class _Published(_In):
     """The tab and the request that caused the event; its component ignores it."""
 
 
-class _Out(Schema):
-    model_config = ConfigDict(use_attribute_docstrings=True)
+class _Out(BaseModel):
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
 
 
 class DataChangedIn(_Published):
@@ -353,7 +372,7 @@ TO_A_USER = {
 BATCH: dict[str, Any] = {"events": [DATA_CHANGED, NOTIFY, TO_A_USER]}
 
 
-class BatchIn(Schema):
+class BatchIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [BATCH]})
 
     events: Annotated[
@@ -398,10 +417,10 @@ class ResultOut(_Out):
 
     index: int
     """Of the event in the batch."""
-    group: str | None = None
-    id: str | None = None
-    duplicate: bool = False
-    errors: list[FaultOut] = []
+    group: str | None
+    id: str | None
+    duplicate: bool
+    errors: list[FaultOut]
 
 
 class BatchOut(_Out):

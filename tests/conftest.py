@@ -131,12 +131,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Run on a PostgreSQL that is started for it, and not on SQLite.",
     )
+    parser.addoption(
+        "--atomic-requests",
+        action="store_true",
+        help="Run with a transaction around every request, as ATOMIC_REQUESTS has it.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.option.postgresql and not hasattr(config, "workerinput"):
+        _use_postgresql(config)
+    if config.option.atomic_requests:
+        settings.DATABASES["default"]["ATOMIC_REQUESTS"] = True
+
+
+def _use_postgresql(config: pytest.Config) -> None:
     """Start PostgreSQL; the workers of pytest-xdist find it in their environment."""
-    if not config.option.postgresql or hasattr(config, "workerinput"):
-        return
     try:
         server = PostgreSQL()
     except FileNotFoundError as error:

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bench import marks, results
+from tests.bench import marks, rest, results
 from tests.bench.cases import cases, chosen
-from tests.bench.ours import OURS
-from tests.bench.requests import Refused, is_complete
+from tests.bench.ours import BESIDE_EMPTY, EMPTY, OURS
+from tests.bench.requests import Refused, is_complete, posting
 from tests.bench.results import Case, Goal, Measure
+from tests.servers import Server
 
 
 def read(pieces: list[bytes]) -> tuple[int, list[int]]:
@@ -139,3 +145,65 @@ def test_what_was_not_run_neither_holds_nor_fails() -> None:
 def test_chosen_workloads_come_with_what_they_are_compared_with() -> None:
     keys = [case.key for case in chosen(cases([]), ["W9"])]
     assert keys == [("W1", "ours"), ("W9", "ours, Redis")]
+
+
+def test_publishing_is_compared_with_an_empty_endpoint_of_the_same_server() -> None:
+    empty, ours, empty_redis, ours_redis = chosen(cases([]), ["W7"])
+    assert (empty.target, ours.base) == (ours.target, empty.key)
+    assert (empty_redis.target, ours_redis.base) == (ours_redis.target, empty_redis.key)
+
+
+def test_batches_are_alike_but_for_their_times() -> None:
+    bodies = rest.bodies()
+    first, second = (json.loads(next(bodies))["events"] for _ in range(2))
+    assert len(first) == len(second) == rest.BATCH
+    assert len({event["group"] for event in first}) == rest.GROUPS
+    assert {len(event["data"]["headline"]) for event in first} == {100}
+    assert [event["group"] for event in first] == [event["group"] for event in second]
+    before, *_ = {event["data"]["headline"] for event in first}
+    assert all(event["data"]["headline"] > before for event in second)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    server = Server(folder, application="tests.bench.empty:application")
+    server.start()
+    yield server
+    assert server.stop() == 0
+
+
+def test_the_empty_endpoint_takes_the_keys_of_the_api(server: Server) -> None:
+    body = b"not JSON"
+    answer = httpx.post(server.url + EMPTY, content=body, headers=server.headers)
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert httpx.post(server.url + EMPTY, content=body).status_code == 401
+
+
+def batch_of(server: Server, body: bytes) -> bytes:
+    target = replace(BESIDE_EMPTY, headers=server.headers)
+    return posting(target, server.port, "/api/v1/events", body)
+
+
+def test_a_publisher_asks_again_when_it_is_answered(server: Server) -> None:
+    bodies = rest.bodies()
+    with closing(rest.Publisher(server.port)) as publisher:
+        answers = publisher.ask(lambda: batch_of(server, next(bodies)), 0.3)
+    assert len(answers) >= 2
+    assert {rest.accepted(answer) for answer in answers} == {rest.BATCH}
+    assert all(answer.nanoseconds > 0 for answer in answers)
+
+
+def test_an_event_that_was_refused_is_not_counted_as_accepted(server: Server) -> None:
+    events = [{"type": "component.data_changed", "group": "a.b"}, {"type": "unknown"}]
+    request = batch_of(server, json.dumps({"events": events}).encode())
+    with closing(rest.Publisher(server.port)) as publisher:
+        answer, *_ = publisher.ask(lambda: request, 0.01)
+    assert rest.accepted(answer) == 1
+
+
+def test_a_publisher_that_is_refused_says_so(server: Server) -> None:
+    request = batch_of(server, b"{}")
+    publisher = rest.Publisher(server.port)
+    with closing(publisher), pytest.raises(Refused, match="422"):
+        publisher.ask(lambda: request, 0.01)

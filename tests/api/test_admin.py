@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models.signals import post_init
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -402,12 +403,12 @@ def test_keys_are_found_by_name_prefix_and_state(
 def test_the_list_of_many_keys_takes_as_many_queries_as_of_one(
     admin_client: Client, key: ApiKey, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(6):
+    with CaptureQueriesContext(connection) as of_one:
         admin_client.get(KEYS)
     for number in range(3):
         other = ApiKey.objects.create(name=str(number), scopes=[], patterns=[])
         other.issue()
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(len(of_one)):
         admin_client.get(KEYS)
 
 

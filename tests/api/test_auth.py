@@ -7,6 +7,8 @@ from sse_components.groups import authenticate
 from tests.api.clients import KEY, System
 from tests.api.conftest import Heard
 
+pytestmark = pytest.mark.django_db(transaction=True)
+
 ADDRESSES = ["/groups/news.updates/component-removed", "/events"]
 
 
@@ -87,9 +89,9 @@ async def test_a_key_of_any_characters_is_compared(
     assert await heard() == []
 
 
-def test_streams_take_the_same_key(system: System) -> None:
-    integrator = authenticate(KEY)
+async def test_streams_take_the_same_key(system: System) -> None:
+    integrator = await authenticate(KEY)
     assert integrator
     assert integrator.patterns == ("**", "presence.users")
     assert integrator.scopes == {"publish", "read", "subscribe", "manage"}
-    assert authenticate(f"{KEY}x") is None
+    assert await authenticate(f"{KEY}x") is None

@@ -5,8 +5,8 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from pytest_django import Settings
 
+from api.access import Holder
 from api.limits import Rate
-from sse_components.groups import Integrator
 from tests.api.clients import System
 from tests.api.conftest import Heard
 
@@ -22,14 +22,16 @@ class Clock:
         return self.now
 
 
-def request(name: str) -> HttpRequest:
+def request(name: str, own: float | None = None) -> HttpRequest:
     made = RequestFactory().post(f"/api/v1{ADDRESS}")
-    made.auth = Integrator(name, ("**",))  # type: ignore[attr-defined]  # as Ninja does
+    made.auth = Holder(name, ("**",), rate=own)  # type: ignore[attr-defined]  # as Ninja does
     return made
 
 
-def allowed(rate: Rate, attempts: int, name: str = "a") -> int:
-    return sum(rate.allow_request(request(name)) for _ in range(attempts))
+def allowed(
+    rate: Rate, attempts: int, name: str = "a", own: float | None = None
+) -> int:
+    return sum(rate.allow_request(request(name, own)) for _ in range(attempts))
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,16 @@ def test_one_key_uses_up_nothing_of_another(settings: Settings) -> None:
     rate = Rate(Clock())
     assert allowed(rate, 10, "a") == 4
     assert allowed(rate, 10, "b") == 4
+
+
+# A74
+def test_a_key_may_have_a_rate_of_its_own(settings: Settings) -> None:
+    settings.SSE_API_RATE = 4
+    rate = Rate(Clock())
+    assert allowed(rate, 10, "a", own=2) == 2
+    assert rate.wait() == 0.5
+    assert allowed(rate, 10, "b", own=0) == 10
+    assert allowed(rate, 10, "c", own=None) == 4
 
 
 def test_a_rate_of_0_is_no_limit(settings: Settings) -> None:

@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from tests.bench import connections, fanout, storm
-from tests.bench.ours import CHURNING, LISTS, OURS, REDIS, WEBSOCKET, inside
+from tests.bench.ours import (
+    BESIDE_EMPTY,
+    BESIDE_EMPTY_REDIS,
+    CHURNING,
+    LISTS,
+    OURS,
+    REDIS,
+    WEBSOCKET,
+    inside,
+)
+from tests.bench.rest import Workloads
 from tests.bench.results import Case, Goal, Measure
 from tests.bench.target import Target
 
@@ -97,6 +107,8 @@ def cases(peers: Sequence[Target]) -> list[Case]:
                 none_of=("lost", "repeated", "disordered", "broker calls"),
             ),
         ),
+        *_rest(BESIDE_EMPTY, 20_000, _ratio(0.8, "an empty endpoint")),
+        *_rest(BESIDE_EMPTY_REDIS, 10_000),
         *_storms(),
     ]
 
@@ -144,6 +156,17 @@ def _slow_clients() -> Iterator[Case]:
         base,
         goal=Goal(1.2, "ratio", "<= 1.2 x all reading", at_most=True),
     )
+
+
+def _rest(target: Target, events: int, beside: Goal | None = None) -> Iterator[Case]:
+    """W7 and W8, one after the other because they share a server."""
+    unit = "requests/s"
+    base = "W7", target.name.replace(OURS.name, "an empty endpoint", 1)
+    rest = Workloads()
+    yield Case(*base, unit, target, rest.empty)
+    yield Case("W7", target.name, unit, target, rest.publishing, base, goal=beside)
+    goal = Goal(events, "value", f">= {events:,}/s", none_of=("refused",))
+    yield Case("W8", target.name, "events/s", target, rest.batches, goal=goal)
 
 
 def _storms() -> Iterator[Case]:

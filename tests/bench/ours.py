@@ -24,6 +24,8 @@ GRANTED: Final = 5
 NAMES: Final = 200
 """How many groups all grants are of: each is several visitors', as they are."""
 KEY: Final = "bench"
+EMPTY: Final = "/api/bench/empty"
+"""Where there is an endpoint that does nothing, if there is."""
 
 
 def _command(application: str) -> Callable[[int, Path], list[str]]:
@@ -60,6 +62,10 @@ OURS: Final = Target(
     headers={"Authorization": f"Bearer {KEY}"},
 )
 REDIS: Final = replace(OURS, name="ours, Redis", needs=("redis",))
+BESIDE_EMPTY: Final = replace(OURS, command=_command("tests.bench.empty:application"))
+BESIDE_EMPTY_REDIS: Final = replace(
+    REDIS, command=_command("tests.bench.empty:application")
+)
 LISTS: Final = replace(OURS, name="ours, to-do list", needs=("database",))
 WEBSOCKET: Final = replace(
     OURS,

@@ -1,0 +1,33 @@
+"""Fixtures: the project under uvicorn with Redis, and where generated clients go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.redis_servers import RedisServer
+from tests.servers import ROOT, Server
+
+DOCUMENT = ROOT / "docs" / "openapi.json"
+
+
+@pytest.fixture
+def server(tmp_path: Path, redis_server: RedisServer) -> Iterator[Server]:
+    """A server that has never failed, or the test does."""
+    environment = {
+        "SSE_BROKER_URL": redis_server.url,
+        "SSE_API_RATE": "0",
+    }
+    folder = tmp_path / "server"
+    folder.mkdir()
+    server = Server(folder, environment=environment)
+    server.start()
+    try:
+        yield server
+        assert server.stop() == 0
+        assert "Traceback" not in server.log
+        assert "ERROR" not in server.log
+    finally:
+        server.close()
