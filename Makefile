@@ -13,7 +13,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help install demo test thorough lint style types layers fix check check-all bench \
-  constraints openapi screenshot system clean
+  constraints openapi screenshot system go clean
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -42,8 +42,8 @@ test: .venv/dev system tests/independent/node_modules  ## The whole suite
 	$(PYTEST) --postgresql -m 'database and alone' --cov-append
 	$(BIN)/coverage report --fail-under=95
 
-# Fuzzes the API, and uses clients that are generated from its document.
-thorough: .venv/dev tests/thorough/node_modules
+# Fuzzes the API, uses clients that are generated from its document, and a worker in Go.
+thorough: .venv/dev tests/thorough/node_modules go
 	PYTHONDEVMODE=1 $(BIN)/pytest tests/thorough -m thorough
 
 lint: style types layers  ## Style, types, import contracts, migrations
@@ -105,6 +105,12 @@ system: .venv/dev
 	ready || { test "$$(id -u)" = 0 && command -v apt-get && apt-get update && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium firefox-esr libatomic1 nginx-light postgresql; } >/dev/null; \
 	ready || { echo "The tests need Chromium, Firefox, nginx and PostgreSQL: install the packages chromium, firefox-esr, libatomic1, nginx-light and postgresql (Ubuntu, where browsers are snaps: set CHROMIUM to a Chromium's path, FIREFOX to a Firefox's)." >&2; exit 1; }
+
+go:
+	@ready() { command -v go >/dev/null; }; \
+	ready || { test "$$(id -u)" = 0 && command -v apt-get && apt-get update && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends golang-go; } >/dev/null; \
+	ready || { echo "The thorough tests need Go: install the package golang-go." >&2; exit 1; }
 
 # Installing builds the client too, with a Node.js of its own if there is none; what
 # works on the client needs one afterwards as well.

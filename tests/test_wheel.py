@@ -20,26 +20,50 @@ SETTINGS = """
 SECRET_KEY = "x"
 ALLOWED_HOSTS = ["testserver"]
 INSTALLED_APPS = [
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.messages",
     "django.contrib.sessions",
     "ninja",
     "sse_components",
     "sse_components.api",
 ]
 SSE_COMPONENTS = {"PUBLIC_GROUPS": ["news.*"]}
-SSE_API_KEY = "key"
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
 ROOT_URLCONF = "urls"
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+STATIC_URL = "static/"
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}
 """
 URLS = """
+from django.contrib import admin
 from django.urls import include, path
 
-urlpatterns = [path("api/", include("sse_components.api.urls"))]
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/", include("sse_components.api.urls")),
+]
 """
-# Publishes through the API and reads the event from a stream, by ASGI alone.
+# Publishes through the API with a key, and reads the event from a stream, by ASGI alone.
 USE = """
-import asyncio, json, os, sys
+import asyncio, io, json, os, sys
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
 from sse_components.asgi import get_asgi_application
@@ -51,6 +75,16 @@ from django.core.management import call_command
 call_command("check", fail_level="WARNING")
 call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 call_command("migrate", verbosity=0)
+printed = io.StringIO()
+create = "sse_api_key", "create", "stock", "--scope=publish", "--group=news.*"
+call_command(*create, stdout=printed, stderr=io.StringIO())
+key = printed.getvalue().strip().encode()
+
+from django.contrib import admin
+from django.template.loader import get_template
+
+assert [model.__name__ for model in admin.site._registry if "ApiKey" in repr(model)]
+get_template("sse_components_api/key.html")
 
 
 def scope(method, path, *headers):
@@ -77,7 +111,7 @@ async def main():
         scope(
             "POST",
             "/api/v1/groups/news.updates/data-changed",
-            (b"authorization", b"Bearer key"),
+            (b"authorization", b"Bearer " + key),
             (b"content-type", b"application/json"),
         ),
         requests.get,

@@ -93,8 +93,8 @@ async def test_both_refuse_a_key_within_a_second_of_its_revocation(
     heard = time.monotonic()
     for server in servers:
         assert (await published(client, server, headers)).status_code == 401
-    await revoking
     assert time.monotonic() - heard < 1
+    await revoking
     assert [end.data["reason"] for end in ends] == ["regrant", "regrant"]
     for server, stream in zip(servers, streams, strict=True):
         await stream.close()
