@@ -454,14 +454,18 @@ async def test_what_is_played_in_a_frame_goes_on_when_the_frame_is_moved(
     stage: Stage,
 ) -> None:
     def html(keys: str) -> str:
-        frames = (f'<li key="{key}"><iframe></iframe></li>' for key in keys)
+        frames = (f'<li key="{k}"><iframe srcdoc="a film"></iframe></li>' for k in keys)
         return f"<ul>{''.join(frames)}</ul>"
 
     await stage.show(html("ab"))
+    # What Firefox has in a frame before it has loaded is another window.
+    film = "frame.contentDocument.body?.textContent === 'a film'"
+    await stage.tab.until(f"$$('iframe').every((frame) => {film})")
     await stage.js("{ $$('iframe').forEach((f, n) => f.contentWindow.played = n); }")
     await stage.swap(html("bca"))
     played = "$$('iframe').map((frame) => frame.contentWindow.played ?? null)"
-    assert await stage.js(played) == [1, None, 0]
+    can_move = await stage.js("'moveBefore' in Element.prototype")
+    assert await stage.js(played) == [1 if can_move else None, None, 0]
 
 
 async def test_a_wrapper_follows_the_keyed_element_in_it(stage: Stage) -> None:
