@@ -9,10 +9,10 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 from urllib.request import urlopen
 
 from tests import databases
@@ -156,6 +156,18 @@ class Server:
             assert self._process.poll() is None, f"uvicorn has exited:\n{self.log}"
             assert time.monotonic() < deadline, f"uvicorn is silent:\n{self.log}"
             time.sleep(0.02)
+
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        """Start it, and see that it ends in order and has logged no failure."""
+        self.start()
+        try:
+            yield self
+            assert self.stop() == 0
+            assert "Traceback" not in self.log
+            assert "ERROR" not in self.log
+        finally:
+            self.close()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Stop the process and return its exit code."""

@@ -81,15 +81,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "SSE_PUBLIC_GROUPS": "chat.*,news.*,shop.*",
         "SSE_PRESENCE_GRACE_SECONDS": "0.2",
     }
-    server = Server(tmp_path_factory.mktemp("server"), environment=environment)
-    server.start()
-    try:
+    folder = tmp_path_factory.mktemp("server")
+    with Server(folder, environment=environment).running() as server:
         yield server
-        assert server.stop() == 0
-        assert "Traceback" not in server.log
-        assert "ERROR" not in server.log
-    finally:
-        server.close()
 
 
 @pytest.fixture(scope="module")

@@ -22,12 +22,5 @@ def server(tmp_path: Path, redis_server: RedisServer) -> Iterator[Server]:
     }
     folder = tmp_path / "server"
     folder.mkdir()
-    server = Server(folder, environment=environment)
-    server.start()
-    try:
+    with Server(folder, environment=environment).running() as server:
         yield server
-        assert server.stop() == 0
-        assert "Traceback" not in server.log
-        assert "ERROR" not in server.log
-    finally:
-        server.close()
