@@ -61,7 +61,7 @@ urlpatterns = [
     path("api/", include("sse_components.api.urls")),
 ]
 """
-# Publishes through the API with a key, and reads the event from a stream, by ASGI alone.
+# Publishes through the API with a key, and reads the event from a stream: ASGI alone.
 USE = """
 import asyncio, io, json, os, sys
 
