@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 from django.http import HttpRequest
 
+from sse_components.events import NOWHERE, Position
 from sse_components.groups import Integrator, covers
 
 from .schemas import FaultOut
@@ -26,6 +27,8 @@ class Holder(Integrator):
 
     rate: float | None = None
     """Requests a second; None is what the setting says."""
+    asked: Position = field(default=NOWHERE, compare=False)
+    """From before it was found out."""
 
 
 class Forbidden(Exception):

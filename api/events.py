@@ -8,6 +8,7 @@ from typing import Any
 import pydantic
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
+from ninja.errors import ValidationError
 
 from sse_components.dispatcher import publish_drafts
 from sse_components.errors import InvalidEvent
@@ -16,18 +17,10 @@ from sse_components.groups import Integrator
 
 from .access import caller, may_publish
 from .auth import needs
+from .bodies import MAX_EVENTS, Addressed, BatchIn, event_in
 from .idempotency import IdempotencyKey, idempotency
 from .problems import fault_of, faults_of, invalid_at
-from .schemas import (
-    ERRORS_WITH_BODY,
-    MAX_EVENTS,
-    Addressed,
-    BatchIn,
-    BatchOut,
-    FaultOut,
-    ResultOut,
-    event_in,
-)
+from .schemas import ERRORS_WITH_BODY, BatchOut, FaultOut, ResultOut
 
 router = Router(tags=["events"])
 
@@ -47,6 +40,8 @@ async def publish_events(
     a `group`, or to a `user`, by the primary key; `groups` and `users` are short for
     one event for each, which has a result of its own.
     """
+    if sum(map(_addresses, body.events)) > MAX_EVENTS:  # before the work for each
+        raise _too_many()
     results: list[ResultOut] = []
     drafts: list[Draft] = []
     for index, given in enumerate(body.events):
@@ -56,10 +51,8 @@ async def publish_events(
         else:
             results += [_result(index, draft.group) for draft in read]
             drafts += read
-    if len(results) > MAX_EVENTS:
-        message = f"A batch has at most {MAX_EVENTS} events, each group counted."
-        raise invalid_at(message, "events")
-    published = iter(await publish_drafts(drafts, idempotency(request, key)))
+    once = idempotency(request, key, [draft.group for draft in drafts])
+    published = iter(await publish_drafts(drafts, once))
     for result in results:
         if not result.errors:
             one = next(published)
@@ -69,6 +62,19 @@ async def publish_events(
     return HttpResponse(
         answer, status=202, content_type="application/json; charset=utf-8"
     )
+
+
+def _too_many() -> ValidationError:
+    message = f"A batch has at most {MAX_EVENTS} events, each group counted."
+    return invalid_at(message, "events")
+
+
+def _addresses(given: Any) -> int:
+    """Return of how many events one is short for, valid or not."""
+    if not isinstance(given, dict):
+        return 1
+    several = given.get("groups"), given.get("users")
+    return sum(len(one) for one in several if isinstance(one, list)) or 1
 
 
 def _read(owner: Integrator, index: int, given: Any) -> list[Draft] | ResultOut:

@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema, models_json_schema
 from sse_components.events import MAX_NAME
 from sse_components.wire import Condition, Reason, Subscribing
 
-from .schemas import ComponentId, Data, GroupName, Moment, Sender, UserId
+from .values import ComponentId, Data, GroupName, Moment, Sender, UserId
 
 REFERENCE = "#/components/schemas/{model}"
 

@@ -41,7 +41,7 @@ async def issue_grant(request: HttpRequest, body: GrantIn) -> Status[GrantOut]:
     automatic groups too, it counts as presence, and it is revoked with the user's
     others. For that the key needs the scope `manage` as well.
     """
-    position = _position()  # from before anything is looked up
+    position = _position(request)
     await _check_groups(request, body.groups)
     user = None if body.user is None else await _active(request, body.user)
     grant, expires = runtime.grants().issue(
@@ -62,11 +62,12 @@ async def issue_grant(request: HttpRequest, body: GrantIn) -> Status[GrantOut]:
     return Status(201, answer)
 
 
-def _position() -> Position:
-    hub = runtime.hub()
-    if hub is None or hub.position == NOWHERE:
+def _position(request: HttpRequest) -> Position:
+    """Return one from before the key was looked up, which may be revoked by now."""
+    position = caller(request).asked
+    if position == NOWHERE:
         raise BrokerUnavailable("This process doesn't know the broker's position.")
-    return hub.position
+    return position
 
 
 async def _check_groups(request: HttpRequest, groups: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from sse_components.events import MAX_NAME
 
 from .access import caller, check_read
 from .auth import needs
+from .bodies import ComponentCreatedIn, ComponentRemovedIn, DataChangedIn, NotifyIn
 from .idempotency import IdempotencyKey
 from .listing import page
 from .past import past
@@ -19,19 +20,14 @@ from .publishing import PUBLISHES, publish
 from .schemas import (
     ERRORS,
     MAX_PAGE,
-    ComponentCreatedIn,
-    ComponentRemovedIn,
-    Cursor,
-    DataChangedIn,
     EventsOut,
-    GroupName,
     GroupOut,
     GroupsOut,
     HeardGroupOut,
     MembersOut,
-    NotifyIn,
     PublishedOut,
 )
+from .values import Cursor, GroupName
 
 router = Router(tags=["groups"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Annotated
 
 from django.http import HttpRequest
@@ -27,12 +28,17 @@ IdempotencyKey = Annotated[
 ]
 
 
-def idempotency(request: HttpRequest, key: str | None) -> Idempotency | None:
-    """Return what makes this request a repetition: its key, API key, path and body."""
+def idempotency(
+    request: HttpRequest, key: str | None, groups: Sequence[str] = ()
+) -> Idempotency | None:
+    """Return what makes this request a repetition: its key, API key, path and body.
+
+    And the groups of a batch that it publishes to: what the API key may have changed.
+    """
     if key is None:
         return None
     scope = f"{caller(request).name}\0{request.path}\0{key}"
-    body = json.dumps(json.loads(request.body), sort_keys=True)
+    body = json.dumps([json.loads(request.body), *groups], sort_keys=True)
     return Idempotency(_digest(scope), _digest(body))
 
 

@@ -21,7 +21,7 @@ class Rate(BaseThrottle):
         self._clock = clock
         self._left: dict[str, tuple[float, float]] = {}
         """Of each key: what it has left, and when that was."""
-        self._rate = 0.0
+        self._rate = self._wait = 0.0
 
     def allow_request(self, request: HttpRequest) -> bool:
         holder = caller(request)
@@ -35,10 +35,11 @@ class Rate(BaseThrottle):
         left = min(most, left + (now - then) * self._rate)
         allowed = left >= 1
         self._left[name] = (left - 1 if allowed else left), now
+        self._wait = max(0.0, (1 - left) / self._rate)
         return allowed
 
     def wait(self) -> float:
-        return 1 / self._rate if self._rate else 0
+        return self._wait
 
 
 def _rate(holder: Holder) -> float:

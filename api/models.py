@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Any, Final, Literal
 
 from django.core.exceptions import ValidationError
@@ -52,6 +53,15 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save it, but not that it isn't revoked: it may have been, and is for good."""
+        if not self._state.adding and self.revoked_at is None:
+            every = {one.name for one in self._meta.concrete_fields} - {"id"}
+            given = kwargs.get("update_fields")
+            fields = every if given is None else set(given)
+            kwargs["update_fields"] = fields - {"revoked_at"}
+        super().save(*args, **kwargs)
+
     def clean(self) -> None:
         """Check what the database doesn't; raises `ValidationError`."""
         faults: dict[str, list[ValidationError]] = {}
@@ -61,6 +71,8 @@ class ApiKey(models.Model):
                 faults[field] = found
             else:
                 setattr(self, field, list(dict.fromkeys(given)))
+        if self.rate is not None and not isfinite(self.rate):
+            faults["rate"] = [ValidationError("This is no number.")]
         if faults:
             raise ValidationError(faults)
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
@@ -30,6 +31,10 @@ from .schemas import FaultOut
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
+MOST_FAULTS = 100
+"""Of one place; who has more has to begin with these."""
+MOST_CHARACTERS = 500
+"""Of a message, which may repeat what was given."""
 
 logger = logging.getLogger("sse_components.api")
 
@@ -62,9 +67,9 @@ def faults_of(errors: Iterable[Mapping[str, Any]], place: str = "") -> list[Faul
     return [
         FaultOut(
             pointer=place + _pointer(error["loc"]),
-            message=error["msg"].removeprefix("Value error, "),
+            message=error["msg"].removeprefix("Value error, ")[:MOST_CHARACTERS],
         )
-        for error in errors
+        for error in islice(errors, MOST_FAULTS)
     ]
 
 
@@ -87,7 +92,8 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(ValidationError)
     def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
         places = [
-            {**one, "loc": _without_argument(list(one["loc"]))} for one in error.errors
+            {**one, "loc": _without_argument(list(one["loc"]))}
+            for one in error.errors[:MOST_FAULTS]
         ]
         return answer(422, "The request is not valid.", faults_of(places))
 

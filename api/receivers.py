@@ -31,7 +31,7 @@ def key_deleted(instance: ApiKey, using: str, **kwargs: Any) -> None:
 @receiver(post_save, sender=Secret)
 def secret_saved(instance: Secret, created: bool, using: str, **kwargs: Any) -> None:
     """Have a new one be known at once, and one that ends sooner end."""
-    _tell(instance.key.identity, using, is_new=created)
+    _tell(ApiKey(pk=instance.key_id).identity, using, is_new=created)
 
 
 @receiver(post_delete, sender=Secret)

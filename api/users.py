@@ -16,21 +16,19 @@ from sse_components.revoking import adisconnect_user, arevoke, user_id
 
 from .access import check_read, check_revoke
 from .auth import needs
+from .bodies import DataChangedIn, NotifyIn
 from .idempotency import IdempotencyKey
 from .problems import invalid_at
 from .publishing import PUBLISHES, publish
 from .schemas import (
     ERRORS,
     ERRORS_WITH_BODY,
-    DataChangedIn,
-    NotifyIn,
-    PatternName,
     PublishedOut,
     StatusesOut,
     StatusOut,
-    UserId,
     UsersIn,
 )
+from .values import PatternName, UserId
 
 router = Router(tags=["users"])
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from django.db import connections
@@ -26,13 +27,19 @@ class Pool:
     ) -> R:
         """Call a function that may use the database."""
 
+        call = partial(function, *args, **kwargs)
+        return await asyncio.wrap_future(self.submit(call))
+
+    def submit(self, function: Callable[[], R]) -> Future[R]:
+        """Have a function called for several who wait, of any loop."""
+
         def call() -> R:
             try:
-                return function(*args, **kwargs)
+                return function()
             finally:
                 connections.close_all()  # of this thread, whatever CONN_MAX_AGE says
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        return self._threads.submit(call)
 
     def close(self) -> None:
         """Let the threads end."""

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -86,7 +85,7 @@ def user_id(user: Any) -> str:
 
 def revoke_user(pk: object) -> None:
     """End the streams of a user whose password or `is_active` has changed."""
-    _revoke_or_owe(user_subject(str(pk)), "", MAX_GRANT_SECONDS)
+    _revoke_or_owe((user_subject(str(pk)), "", MAX_GRANT_SECONDS))
 
 
 def revoke_session(key: str, *, is_gone: bool = False) -> None:
@@ -95,7 +94,7 @@ def revoke_session(key: str, *, is_gone: bool = False) -> None:
     Of one that is gone already nobody need say so again; `noted` tells which.
     """
     seconds = runtime.settings().grant_seconds
-    _revoke_or_owe(session_subject(hashed(key)), "", seconds)
+    _revoke_or_owe((session_subject(hashed(key)), "", seconds))
     if is_gone and (gone := _gone.get(None)) is not None:
         gone.add(key)
 
@@ -103,7 +102,7 @@ def revoke_session(key: str, *, is_gone: bool = False) -> None:
 def revoke_browser(fingerprint: str) -> None:
     """End the streams of a browser whose user has logged out."""
     seconds = runtime.settings().grant_seconds
-    _revoke_or_owe(browser_subject(fingerprint), "", seconds)
+    _revoke_or_owe((browser_subject(fingerprint), "", seconds))
 
 
 def key_changed(
@@ -122,8 +121,8 @@ def key_changed(
             subjects.append(key_subject(name))
         if is_over:
             subjects.append(issuer_subject(name))
-        for subject in subjects:
-            _revoke_or_owe(subject, "", MAX_GRANT_SECONDS)
+        # All or none at once: it is the order that lets no stream in again.
+        _revoke_or_owe(*((subject, "", MAX_GRANT_SECONDS) for subject in subjects))
 
     transaction.on_commit(tell, using=using, robust=True)
 
@@ -163,17 +162,21 @@ def _puts_off(subject: str, pattern: str) -> bool:
     """
     if not transaction.get_connection().in_atomic_block:
         return False
-    revoke = partial(_revoke_or_owe, subject, pattern, MAX_GRANT_SECONDS)
+
+    def revoke() -> None:
+        _revoke_or_owe((subject, pattern, MAX_GRANT_SECONDS))
+
     transaction.on_commit(revoke, robust=True)
     return True
 
 
-def _revoke_or_owe(subject: str, pattern: str, seconds: float) -> None:
+def _revoke_or_owe(*several: tuple[str, str, float]) -> None:
     """Revoke what has happened already, which a broker that is away can't undo."""
     if runtime.hub() is None and runtime.settings().broker_url == conf.EMBEDDED:
         return  # there are no streams that could be ended from here
     try:
-        runtime.publisher().revoke(subject, pattern, seconds)
+        for subject, pattern, seconds in several:
+            runtime.publisher().revoke(subject, pattern, seconds)
     except BrokerUnavailable as error:
         logger.error("Something was not revoked yet: %s", error)
-        runtime.owe_revocation(subject, pattern, seconds)
+        runtime.owe_revocations(*several)

@@ -62,10 +62,11 @@ class _Runtime:
         return Owed(refreshing(self.broker.publish))
 
     @cached_property
-    def owed_revocations(self) -> Owed[tuple[str, str, float]]:
-        def revoke(owed: Sequence[tuple[str, str, float]]) -> None:
-            for subject, pattern, seconds in owed:
-                self.broker.revoke(subject, pattern, seconds)
+    def owed_revocations(self) -> Owed[tuple[tuple[str, str, float], ...]]:
+        def revoke(owed: Sequence[tuple[tuple[str, str, float], ...]]) -> None:
+            for several in owed:
+                for subject, pattern, seconds in several:
+                    self.broker.revoke(subject, pattern, seconds)
 
         return Owed(revoke, "revocations", batch=1)  # what is done isn't done again
 
@@ -180,12 +181,12 @@ def owe(groups: Iterable[str]) -> None:
             runtime.owed.owe(groups)
 
 
-def owe_revocation(subject: str, pattern: str, seconds: float) -> None:
-    """Revoke what a subject was granted once the broker is back; all for ""."""
+def owe_revocations(*several: tuple[str, str, float]) -> None:
+    """Revoke what subjects were granted once the broker is back, in this order."""
     with _lock:
         runtime = _runtime()
         if runtime.settings.broker_url != conf.EMBEDDED:
-            runtime.owed_revocations.owe([(subject, pattern, seconds)])
+            runtime.owed_revocations.owe([several])
 
 
 def policy() -> Policy:

@@ -69,7 +69,7 @@ def revoked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(
         revoking,
         "_revoke_or_owe",
-        lambda subject, pattern, seconds: subjects.append(subject),
+        lambda *several: subjects.extend(subject for subject, _, _ in several),
     )
     yield subjects
 

@@ -181,7 +181,7 @@ class Failing(MemoryBroker):
 def test_what_is_owed_is_revoked_once_whatever_becomes_of_the_others() -> None:
     runtime._runtime().broker = broker = Failing()
     for number in range(3):
-        runtime.owe_revocation(f"user:{number}", "", 60)
+        runtime.owe_revocations((f"user:{number}", "", 60))
     (thread,) = (one for one in threading.enumerate() if one.name == THREAD)
     thread.join(SECONDS)
     assert broker.asked == ["user:0", "user:1", "user:1", "user:2"]

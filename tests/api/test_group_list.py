@@ -15,6 +15,7 @@ from api.listing import NAMES_PER_READ, READS, page
 from api.schemas import GroupsOut
 from sse_components import runtime
 from sse_components.asgi import Application
+from sse_components.brokers.base import Audience
 from sse_components.brokers.memory import MemoryBroker
 from sse_components.groups import covers
 from sse_components.hub import Hub
@@ -373,3 +374,14 @@ async def test_an_answer_is_as_the_document_says(system: System, hub: Hub) -> No
     await subscribed(["news.a", "news.b"])
     answer: Any = await system.get("/groups?limit=1")
     assert GroupsOut.model_validate(answer).model_dump() == answer
+
+
+@pytest.mark.parametrize("after", ["d", "chat/", "chb"])
+async def test_behind_the_last_name_that_patterns_give_nothing_is_read(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    async def read(prefix: str, after: str, limit: int) -> list[Audience]:
+        raise AssertionError(f"read after {after}")
+
+    monkeypatch.setattr(runtime.broker(), "agroups", read)
+    assert await page(["chat.*", "ch.a"], "", after, 10) == ([], None)

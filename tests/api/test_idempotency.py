@@ -5,9 +5,15 @@ import asyncio
 import pytest
 
 from tests.api.clients import System
-from tests.api.conftest import Heard
+from tests.api.conftest import Heard, Limit
 
 ADDRESS = "/groups/news.updates/data-changed"
+BOTH = {
+    "events": [
+        {"type": "component.data_changed", "group": "news.a"},
+        {"type": "component.data_changed", "group": "news.b"},
+    ]
+}
 BATCH = {
     "events": [
         {"type": "component.data_changed", "group": "news.updates", "data": {"a": 1}},
@@ -206,3 +212,23 @@ async def test_every_printable_character_is_taken(
         answer = await system.post(ADDRESS, {}, Idempotency_Key=key)
         assert answer.body["duplicate"] is duplicate
     assert len(await heard()) == 1
+
+
+# A71
+@pytest.mark.parametrize(
+    ("before", "after"), [("news.b", "news.*"), ("news.*", "news.b")]
+)
+async def test_a_batch_that_is_repeated_with_other_rights_is_another_one(
+    system: System, heard: Heard, limit: Limit, before: str, after: str
+) -> None:
+    limit(before)
+    first = (await system.post("/events", BOTH, Idempotency_Key="a")).body["results"]
+    limit(after)
+    again = await system.post("/events", BOTH, Idempotency_Key="a")
+    if again.status == 202:  # then each result is its own event's
+        events = {str(event.position): event.group for event in await heard()}
+        for result in again.body["results"]:
+            assert result["errors"] or events[result["id"]] == result["group"]
+        assert len(events) == len([one for one in first if one["id"]])
+    else:
+        assert again.pointers == ["/Idempotency-Key"]

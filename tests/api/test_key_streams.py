@@ -13,7 +13,7 @@ import pytest
 from django.utils import timezone
 
 from api.models import ApiKey
-from sse_components import admission, groups, runtime
+from sse_components import ComponentDispatcher, admission, groups, runtime
 from sse_components.asgi import Application
 from sse_components.errors import KeysUnavailable
 from sse_components.groups import Subject
@@ -21,6 +21,7 @@ from sse_components.hub import Hub
 from tests.api.clients import KEYED, System
 from tests.api.conftest import Limit
 from tests.api.streams import first
+from tests.api.test_keyring import heard_all
 from tests.communicator import Exchange, connect, request
 from tests.databases import in_thread
 
@@ -57,6 +58,12 @@ async def opened(app: Application, address: str = ADDRESS) -> AsyncIterator[Exch
     async with request(app, address, KEYED) as exchange:
         assert (await exchange.until("keep-alive"))[0].type == "stream-open"
         yield exchange
+
+
+async def goes_on(exchange: Exchange) -> None:
+    """Raise EOFError if a stream has ended: that is known only of what is read."""
+    await ComponentDispatcher.data_changed("news.updates")
+    await exchange.until("component.data_changed")
 
 
 async def last(exchange: Exchange) -> tuple[str, str]:
@@ -114,13 +121,8 @@ async def test_another_key_ends_no_stream(app: Application, limit: Limit) -> Non
     limit("news.*", "shop.*")
     async with opened(app) as exchange:
         in_thread(_make_and_revoke_another)
-        position = await runtime.broker().apublish([])
-        assert position == []
-        hub = runtime.hub()
-        assert hub
-        await hub._hearing.wait_until(await runtime.broker().position())
-        assert not exchange.over
-    assert (await first(app, ADDRESS)).type == "stream-open"
+        await heard_all()
+        await goes_on(exchange)
 
 
 def _make_and_revoke_another() -> None:
@@ -197,13 +199,35 @@ async def test_what_a_key_has_granted_ends_with_it(
         assert await last(exchange) == ("stream-error", "grant_expired")
 
 
+# A11
 async def test_what_a_key_has_granted_outlives_a_change_of_it(
     system: System, app: Application, limit: Limit
 ) -> None:
     limit("news.*")
     await first(app, "/sse/groups/news.updates")
     address = await granted(system)
-    change(patterns=["shop.*"])
-    rotate(timedelta())
+    async with request(app, address) as exchange:
+        await exchange.until("keep-alive")
+        change(patterns=["shop.*"])
+        rotate(timedelta())
+        await heard_all()
+        await goes_on(exchange)
     async with request(app, address) as exchange:
         assert (await exchange.until("keep-alive"))[0].data["denied"] == []
+
+
+# A73
+async def test_a_new_secret_ends_no_stream_and_one_that_is_deleted_does(
+    app: Application, limit: Limit
+) -> None:
+    limit("news.*", "shop.*")
+
+    def key() -> ApiKey:
+        return ApiKey.objects.get(name="limited")
+
+    async with opened(app) as exchange:
+        in_thread(lambda: key().issue())
+        await heard_all()
+        await goes_on(exchange)
+        in_thread(lambda: key().secrets.earliest("pk").delete())
+        assert await last(exchange) == ("stream-close", "regrant")

@@ -341,3 +341,80 @@ async def test_it_is_known_when_a_key_was_used_last(hub: Hub) -> None:
     assert await Keyring().find(text)
     again = (await Secret.objects.aget()).last_used_at
     assert again and again > used
+
+
+# A73
+async def test_an_expiry_needs_no_reading_where_changes_are_announced(
+    over_redis: Hub,
+) -> None:
+    _, text = made(expires_at=timezone.now() + timedelta(seconds=1))
+    await heard_all()
+    assert await keyring.find(text)
+    await until(lambda: is_nobodys(text), 2)
+
+
+# A73
+async def test_while_the_broker_is_away_keys_are_known_for_half_a_second(
+    over_redis: Hub,
+) -> None:
+    now = 1000.0
+    patient = Keyring(clock=lambda: now)
+    _, text = made()
+    await heard_all()
+    assert await patient.find(text)
+    over_redis.doubt()
+    in_thread(ApiKey.objects.update, revoked_at=timezone.now())
+    now += 0.6
+    assert await patient.find(text) is None
+
+
+# A73
+async def test_a_process_without_streams_knows_at_once_what_it_has_changed() -> None:
+    key, text = made()
+    assert await keyring.find(text)
+    in_thread(key.revoke)
+    assert await keyring.find(text) is None
+
+
+# A73
+async def test_what_is_read_before_the_commit_is_read_again_after_it() -> None:
+    key, text = made()
+    loop = asyncio.get_running_loop()
+
+    def change() -> None:
+        with transaction.atomic():
+            key.revoke()
+            found = asyncio.run_coroutine_threadsafe(keyring.find(text), loop)
+            assert found.result(5)
+
+    assert await keyring.find(text)
+    await asyncio.to_thread(in_thread, change)
+    assert await keyring.find(text) is None
+
+
+# A73
+@pytest.mark.parametrize("end", [None, timedelta(hours=1)])
+async def test_the_end_of_an_overlap_needs_no_reading_either(
+    over_redis: Hub, end: timedelta | None
+) -> None:
+    key, old = made(expires_at=end and timezone.now() + end)
+    in_thread(key.rotate, timedelta(seconds=1))
+    await heard_all()
+    found = await keyring.find(old)
+    assert found
+    assert found.expires < time.time() + 2
+    await until(lambda: is_nobodys(old), 2)
+
+
+class Replica:
+    """Has all that is read come from a database that is behind."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str:
+        raise AssertionError("A replica was asked.")
+
+
+# A73
+def test_keys_are_not_read_of_a_replica(settings: Settings) -> None:
+    made()
+    settings.DATABASE_ROUTERS = [Replica()]
+    assert in_thread(read_entries)

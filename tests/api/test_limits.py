@@ -126,3 +126,12 @@ async def test_a_higher_rate_holds_at_once(
     (await system.post(ADDRESS, {})).problem(429)
     settings.SSE_API_RATE = 1e9  # so that one is left after a nanosecond
     assert (await system.post(ADDRESS, {})).id
+
+
+def test_who_has_waited_most_of_the_time_is_told_the_rest() -> None:
+    clock = Clock()
+    rate = Rate(clock)
+    assert allowed(rate, 1, own=0.001) == 1
+    clock.now += 900
+    assert allowed(rate, 1, own=0.001) == 0
+    assert rate.wait() == pytest.approx(100)
