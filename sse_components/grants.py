@@ -18,6 +18,8 @@ from sse_components.wire import parse_cursor
 
 SALT: Final = "sse_components.grant"
 COOKIE: Final = "sse_browser"
+NO_ISSUER: Final[frozenset[str]] = frozenset()
+"""One for all: each has 216 bytes, and most streams have none."""
 """The cookie that a bound grant works with; it outlives logins."""
 
 
@@ -134,7 +136,7 @@ def fingerprint(cookie: str) -> str:
 
 
 def _issuers(name: str | None) -> frozenset[str]:
-    return frozenset() if name is None else frozenset({issuer_subject(name)})
+    return NO_ISSUER if name is None else frozenset({issuer_subject(name)})
 
 
 def _signer() -> signing.Signer:

@@ -12,10 +12,11 @@ from typing import NamedTuple
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from api.keys import digest, prefix_of
 from api.models import ApiKey
+from sse_components import runtime
 from tests import databases
 
 pytestmark = pytest.mark.django_db
@@ -215,6 +216,18 @@ def test_a_key_that_is_over_is_not_rotated() -> None:
     assert _refused("rotate", "shop") == "shop expired 2020-01-31 00:00 UTC."
     _run("revoke", "shop")
     assert _refused("rotate", "shop") == "shop is revoked, for good."
+
+
+@pytest.mark.parametrize(
+    ("broker", "is_told"), [("memory://", False), ("redis://127.0.0.1:1/0", True)]
+)
+def test_who_revokes_beside_an_embedded_broker_knows_what_goes_on(
+    settings: Settings, broker: str, is_told: bool
+) -> None:
+    settings.SSE_COMPONENTS = {"BROKER_URL": broker}
+    _run(*SHOP)
+    assert ("Start it anew" in _run("revoke", "shop").note) is not is_told
+    runtime.reset()
 
 
 def test_a_revoked_key_is_kept_and_not_revoked_twice() -> None:

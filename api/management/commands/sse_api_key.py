@@ -17,9 +17,16 @@ from django.forms.utils import from_current_timezone
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from sse_components import conf, runtime
+
 from ...access import SCOPES
 from ...models import ApiKey
 
+_EMBEDDED: Final = (
+    "The server isn't told, as its broker is the embedded one: it refuses the key, but "
+    "streams that are open end in 19 minutes at most, and grants that the key has "
+    "issued when they expire. Start it anew to end all at once."
+)
 _OVERLAP: Final = "24h"
 _DURATION: Final = re.compile(r"(\d+)([mhd])|0")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
@@ -132,6 +139,8 @@ class Command(BaseCommand):
             return
         key.revoke()
         self.stdout.write(f"{key} is revoked: within a second nobody takes it.")
+        if runtime.settings().broker_url == conf.EMBEDDED:
+            self.stderr.write(_EMBEDDED, str)
 
     def _list(self, as_json: bool, **options: Any) -> None:
         rows = [_row(key) for key in ApiKey.objects.prefetch_related("secrets")]
