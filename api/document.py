@@ -128,7 +128,8 @@ PROBLEMS = {
     ),
     503: Problem(
         "Unavailable",
-        "The broker can't be reached, or the process is about to stop.",
+        "The broker or the database of keys can't be reached, or the process is about "
+        "to stop.",
         "Service Unavailable",
         "The broker can't be reached at the moment.",
         headers=RETRY_AFTER,
