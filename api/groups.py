@@ -62,7 +62,7 @@ Limit = Annotated[
 @router.get(
     "",
     response={200: GroupsOut} | ERRORS,
-    summary="Which groups are heard?",
+    summary="List the groups that are heard",
     **needs("read"),
 )
 async def list_groups(
@@ -130,7 +130,7 @@ async def component_removed(
 @router.get(
     "/{group}",
     response={200: GroupOut} | ERRORS,
-    summary="How many are there",
+    summary="Count who is there",
     **needs("read"),
 )
 async def group_counts(request: HttpRequest, group: Group) -> GroupOut:
@@ -149,7 +149,7 @@ async def group_counts(request: HttpRequest, group: Group) -> GroupOut:
 @router.get(
     "/{group}/members",
     response={200: MembersOut} | ERRORS,
-    summary="Who is there",
+    summary="List who is there",
     **needs("read"),
 )
 async def group_members(request: HttpRequest, group: Group) -> presence.Members:
@@ -161,7 +161,7 @@ async def group_members(request: HttpRequest, group: Group) -> presence.Members:
 @router.get(
     "/{group}/events",
     response={200: EventsOut} | ERRORS,
-    summary="What was published?",
+    summary="Read what was published",
     **needs("read"),
 )
 async def group_events(

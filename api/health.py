@@ -20,7 +20,7 @@ BROKER_SECONDS = 2
 router = Router(tags=["health"], auth=None, throttle=[])
 
 
-@router.get("/live", response=HealthOut, summary="Is it alive?")
+@router.get("/live", response=HealthOut, summary="See whether it is alive")
 async def health_live(request: HttpRequest) -> HealthOut:
     """Answer as long as the process does; if it doesn't, start it anew."""
     return HealthOut()
@@ -29,7 +29,7 @@ async def health_live(request: HttpRequest) -> HealthOut:
 @router.get(
     "/ready",
     response={200: HealthOut, 503: ProblemOut},
-    summary="Can it take requests?",
+    summary="See whether it can take requests",
 )
 async def health_ready(request: HttpRequest) -> HealthOut | HttpResponse:
     """Answer that streams and events can be taken, so that they may be sent here.

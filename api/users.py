@@ -65,7 +65,7 @@ async def user_notify(
 @router.get(
     "/{user}/status",
     response={200: StatusOut} | ERRORS,
-    summary="Is a user online?",
+    summary="See whether a user is online",
     **needs("read"),
 )
 async def user_status(request: HttpRequest, user: User) -> presence.Status:
@@ -80,7 +80,7 @@ async def user_status(request: HttpRequest, user: User) -> presence.Status:
 @router.post(
     "/status",
     response={200: StatusesOut} | ERRORS_WITH_BODY,
-    summary="Who of many is online?",
+    summary="See who of many is online",
     **needs("read"),
 )
 async def user_statuses(request: HttpRequest, body: UsersIn) -> presence.Statuses:
