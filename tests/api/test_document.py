@@ -38,7 +38,7 @@ def response(described: Document, operation: Document, status: str) -> Document:
     return found
 
 
-# A74
+# A70
 def test_the_document_is_valid_openapi(described: Document) -> None:
     assert described["openapi"].startswith("3.1.")
     OpenAPIV31SpecValidator(json.loads(json.dumps(described))).validate()

@@ -20,7 +20,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "openapi.json"
 
 
-# A74
+# A70
 def test_the_pinned_document_is_the_apis() -> None:
     try:
         call_command("sse_openapi", check=PINNED)

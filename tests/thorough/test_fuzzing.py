@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent
 SECONDS = 200
 
 
-# A74
+# A70
 @pytest.mark.timeout(SECONDS + 60)
 def test_schemathesis_finds_nothing(server: Server, tmp_path: Path) -> None:
     _, _, key = server.headers["Authorization"].partition(" ")

@@ -40,7 +40,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return PACKAGE
 
 
-# A74
+# A70
 @pytest.mark.timeout(2 * SECONDS)
 def test_it_publishes_events_and_reads_a_status(package: str, server: Server) -> None:
     def module(name: str) -> Any:

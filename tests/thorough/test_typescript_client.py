@@ -32,7 +32,7 @@ def node() -> str:
     return node
 
 
-# A74
+# A70
 @pytest.mark.timeout(4 * SECONDS)
 def test_it_publishes_an_event_hears_it_and_reads_a_status(
     node: str, server: Server, tmp_path: Path
