@@ -1,13 +1,25 @@
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from django.core.management import get_commands
 
+from api.apps import ApiConfig
+from sse_components import conf
+from sse_components.templatetags.sse_components import register
+from sse_components.wire import Condition, Reason
 from tests.servers import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OPENAPI = json.loads((ROOT / "docs" / "openapi.json").read_text())
+TEXT = "".join(page.read_text() for page in PAGES)
+BARE = {"notify", "pong"}
+"""Types of one word, which names of other things could be too."""
 DEFINED = {
     name
     for file in (ROOT / "tests").rglob("test_*.py")
@@ -52,3 +64,63 @@ def test_all_that_can_be_wrong_with_a_model_is_in_its_page() -> None:
     checks = re.findall(r'id="(sse_components\.\w+)"', source)
     assert checks
     assert re.findall(r"^\| `(sse_components\.\w+)`", page, re.MULTILINE) == checks
+
+
+# A77
+def test_every_setting_is_in_its_page_with_its_default() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    told = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^`]+)` \|", page, re.MULTILINE))
+    api = {"SSE_API_RATE": "0"}  # and SSE_API_KEY, of which there is none
+    defaults = {
+        field.name.upper(): _literal(field.default) for field in fields(conf.Settings)
+    }
+    assert told == defaults | api
+
+
+def _literal(default: object) -> str:
+    """Return a default as it stands in settings."""
+    plain = list(default) if isinstance(default, tuple) else default
+    return repr(plain).replace("'", '"')
+
+
+# A77
+def test_every_frame_is_in_the_page_of_the_protocol_and_no_other() -> None:
+    page = (ROOT / "docs" / "protocol.md").read_text()
+    names = re.findall(r"^\| `([a-z_.-]+)` \|", page, re.MULTILINE)
+    told = [name for name in names if "." in name or "-" in name or name in BARE]
+    assert len(told) == len(set(told))
+    frames = OPENAPI["components"]["schemas"]["SocketFrame"]["discriminator"]
+    assert set(told) == set(frames["mapping"])
+
+
+# A77
+def test_every_reason_and_condition_is_in_the_page_of_the_protocol() -> None:
+    page = (ROOT / "docs" / "protocol.md").read_text()
+    for one in (*get_args(Reason), *get_args(Condition)):
+        assert f"`{one}`" in page
+
+
+# A77
+@pytest.mark.parametrize("path", [path for path in OPENAPI["paths"] if "/v1/" in path])
+def test_every_operation_is_in_the_page_of_the_api(path: str) -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    whole = path.removeprefix("/api/v1")
+    start, _, end = whole.rpartition("/")
+    assert f"{whole}`" in page or (start in page and f"`…/{end}`" in page)
+
+
+# A77
+def test_every_template_tag_is_in_a_page() -> None:
+    tags = [*register.tags, *register.filters]
+    assert tags
+    for tag in tags:
+        assert re.search(rf"{{%-? {tag}\b", TEXT), tag
+
+
+# A77
+def test_every_command_is_in_a_page() -> None:
+    ours = ("sse_components", ApiConfig.name)
+    commands = [name for name, app in get_commands().items() if app in ours]
+    assert commands
+    for command in commands:
+        assert f"manage.py {command}" in TEXT
