@@ -124,3 +124,17 @@ def test_every_command_is_in_a_page() -> None:
     assert commands
     for command in commands:
         assert f"manage.py {command}" in TEXT
+
+
+def test_every_logger_is_in_its_page() -> None:
+    page = (ROOT / "docs" / "logging.md").read_text()
+    told = re.findall(r"^\| `(sse_components\.\w+)` \|", page, re.MULTILINE)
+    sources = [*(ROOT / "sse_components").rglob("*.py"), *(ROOT / "api").rglob("*.py")]
+    loggers = {
+        name
+        for source in sources
+        for name in re.findall(r'getLogger\("([^"]+)"\)', source.read_text())
+        if name.startswith("sse_components")
+    }
+    assert set(told) == loggers
+    assert not any("getLogger(__name__)" in source.read_text() for source in sources)
