@@ -36,7 +36,7 @@ test: .venv/dev system tests/independent/node_modules  ## The whole suite
 	$(NPM) --silent test
 	$(PYTEST) -m 'not alone and not thorough' $(TOGETHER)
 	$(PYTEST) -m alone --cov-append
-	$(PYTEST) tests/browser --behind drop $(TOGETHER) --cov-append
+	$(PYTEST) tests/browser --behind drop --cov-append
 	$(PYTEST) tests/api --atomic-requests -m 'not alone' $(TOGETHER) --cov-append
 	$(PYTEST) --postgresql -m 'database and not alone' $(TOGETHER) --cov-append
 	$(PYTEST) --postgresql -m 'database and alone' --cov-append
