@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import socket
 import subprocess
 import sysconfig
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
 from pathlib import Path
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from tests.ports import free_port
 
 START_SECONDS = 10
 STOP_SECONDS = 10
@@ -51,7 +51,7 @@ class RedisServer:
         self._binary = binary
         self._options = [*options, "--requirepass", password] if password else options
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         user = f":{password}@" if password else ""
         self.url = f"redis://{user}127.0.0.1:{self.port}/0"
 
@@ -131,16 +131,3 @@ class RedisServer:
 
 NewRedisServer = Callable[..., RedisServer]
 """Makes a server that is not started yet. The arguments are those after its folder."""
-
-
-def _free_port() -> int:
-    """Return one that no outgoing connection takes, nor its cluster port.
-
-    The system takes outgoing ports from 32768 on, and a cluster port is higher by
-    10000. A client that retries a dead server among them would one day connect to
-    itself.
-    """
-    while True:
-        port = 12_000 + secrets.randbelow(10_000)  # pytest-randomly can't repeat it
-        with suppress(OSError), closing(socket.create_server(("127.0.0.1", port))):
-            return port

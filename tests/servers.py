@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, Self
 from urllib.request import urlopen
 
 from tests import databases
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 20
@@ -70,8 +70,7 @@ class Server:
         self._environment |= environment or {}
         self.database_url = self._environment["DATABASE_URL"]
         self._process: subprocess.Popen[bytes] | None = None
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            self._own_port: int = free.getsockname()[1]
+        self._own_port = free_port()
         self.port = Server.front(self._own_port) if Server.front else self._own_port
         self.url = f"http://127.0.0.1:{self.port}"
         self.headers = {"Authorization": "Bearer test-key"}

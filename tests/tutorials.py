@@ -15,16 +15,16 @@ import ast
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
+
+from tests.ports import free_port
 
 COMMAND_SECONDS = 60
 START_SECONDS = 20
@@ -89,8 +89,7 @@ class Reader:
         self._folder = folder / "reader"
         self._folder.mkdir()
         self._log_file = folder / "log"
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            port: int = free.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._instead = {PRINTED_URL: self.url, **(instead or {})}
         path = [self._folder / ".venv/bin", _tools(folder), os.environ["PATH"]]

@@ -7,12 +7,13 @@ import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, closing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import httpx
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
+from tests.ports import free_port
 from tests.servers import Server, wait_until
 
 # Debian has it in /usr/sbin, which is on the PATH of root alone.
@@ -82,8 +83,7 @@ def nginx(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Iterator[
             pytest.fail(message)
         pytest.skip(message)
     folder = tmp_path_factory.mktemp("nginx")
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     configuration = CONFIGURATION.format(port=port, url=server.url)
     (folder / "nginx.conf").write_text(configuration)
     process = subprocess.Popen(
