@@ -53,6 +53,7 @@ EVENTSTREAM_STORAGE_CLASS = "sse_components.eventstream.Storage"
 EVENTSTREAM_CHANNELMANAGER_CLASS = "sse_components.eventstream.ChannelManager"
 
 INSTALLED_APPS = [
+    "sse_components",  # above staticfiles, so that runserver is ours
     "django.contrib.admin",  # for the API's keys
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -60,7 +61,6 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "ninja",  # so that the API's docs page comes with its own scripts
-    "sse_components",
     "api",  # yours: "sse_components.api"
     "project.demo",
 ]

@@ -138,3 +138,16 @@ def test_every_logger_is_in_its_page() -> None:
     }
     assert set(told) == loggers
     assert not any("getLogger(__name__)" in source.read_text() for source in sources)
+
+
+# A77
+def test_every_system_check_is_in_its_page() -> None:
+    page = (ROOT / "docs" / "checks.md").read_text()
+    told = re.findall(r"^\| `(sse_components\.\w+)` \|", page, re.MULTILINE)
+    known = {
+        id
+        for source in (ROOT / "sse_components").rglob("*.py")
+        for id in re.findall(r'id="(sse_components\.\w+)"', source.read_text())
+    }
+    assert len(told) == len(set(told))
+    assert set(told) == known

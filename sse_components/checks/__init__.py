@@ -6,6 +6,7 @@ from sse_components.checks import (  # noqa: F401  # registers them
     components,
     eventstream,
     members,
+    runserver,
     serving,
     settings,
     site,
