@@ -1,10 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -13,31 +9,15 @@ import httpx
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
-from tests.ports import free_port
-from tests.servers import Server, wait_until
+from tests.nginx import running_nginx
+from tests.servers import Server
 
-# Debian has it in /usr/sbin, which is on the PATH of root alone.
-NGINX = shutil.which(
-    "nginx", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
-)
 TARGET = "/sse/groups/news.updates"
 SECONDS = 10
 AT_ONCE = 1
 """Ten times what A64 allows, because the machine may be busy."""
 
-CONFIGURATION = """
-daemon off;
-master_process off;
-pid nginx.pid;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path client_body;
-    proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi;
-    scgi_temp_path scgi;
-    gzip on;
+HTTP = """    gzip on;
     gzip_types text/event-stream;
     server {{
         listen 127.0.0.1:{port};
@@ -56,7 +36,6 @@ http {{
             proxy_ignore_headers X-Accel-Buffering;
         }}
     }}
-}}
 """
 
 
@@ -77,25 +56,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def nginx(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Iterator[str]:
     """The address of an nginx before the server."""
-    if NGINX is None:
-        message = "There is no nginx; Debian's package nginx-light has it."
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
     folder = tmp_path_factory.mktemp("nginx")
-    port = free_port()
-    configuration = CONFIGURATION.format(port=port, url=server.url)
-    (folder / "nginx.conf").write_text(configuration)
-    process = subprocess.Popen(
-        [NGINX, "-p", folder, "-c", "nginx.conf", "-e", "error.log"]
-    )
-    try:
-        wait_until(lambda: process.poll() is not None or _accepts(port))
-        assert process.poll() is None, (folder / "error.log").read_text()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(SECONDS)
+    with running_nginx(folder, HTTP, server.url) as url:
+        yield url
     assert "[error]" not in (folder / "error.log").read_text()
 
 
@@ -170,11 +133,3 @@ async def test_the_same_nginx_holds_back_what_it_compresses_without_the_header(
         held.cancel()
         with suppress(asyncio.CancelledError):
             await held
-
-
-def _accepts(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), 1):
-            return True
-    except OSError:
-        return False

@@ -26,7 +26,7 @@ from sse_components.brokers.base import (
     Statuses,
     Transition,
 )
-from sse_components.brokers.redis import revocations
+from sse_components.brokers.redis import revocations, server
 from sse_components.brokers.redis.calls import (
     Argument,
     BlockingCalls,
@@ -45,7 +45,6 @@ from sse_components.errors import (
 )
 from sse_components.events import Draft, Event, Position, check_group
 
-OLDEST = (6, 2)
 IDEMPOTENCY_MICROSECONDS = 300_000_000
 NAMES_PER_CALL = 200
 LEAST_EVENTS = 20
@@ -111,13 +110,9 @@ class RedisBroker(Broker):
         info = await self._in_a_thread(self._blocking.info)
         if self._checked:  # by another in the meantime
             return
-        if info.get("redis_mode") == "cluster":
-            raise BrokerRefused("Redis Cluster can't be used: name one Redis instead.")
-        version = str(info.get("redis_version", "7"))
-        if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
-            raise BrokerRefused(f"Redis {version} is too old: 6.2 is the oldest.")
-        policy = info.get("maxmemory_policy", "noeviction")
-        if info.get("maxmemory") and policy != "noeviction":
+        if reason := server.refusal(info):
+            raise BrokerRefused(reason)
+        if policy := server.eviction(info):
             logger.warning(
                 "Redis may evict events without anybody noticing: "
                 "its maxmemory-policy is %s, and should be noeviction.",

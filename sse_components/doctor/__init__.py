@@ -1,0 +1,1 @@
+"""The doctor: what keeps streams from working where no system check can see it."""
