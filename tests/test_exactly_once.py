@@ -789,7 +789,8 @@ async def _run(steps: list[tuple[Any, ...]], world: World) -> None:
         for client in world.clients:
             client.check()
     finally:
-        await world.stop()
+        async with asyncio.timeout(LONGEST_SECONDS):
+            await world.stop()
 
 
 async def _check_whole_streams(world: World) -> None:
