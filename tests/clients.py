@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -185,17 +187,32 @@ SILENT_SECONDS = 40
 PAUSE_SECONDS = 0.1
 
 
+@dataclass
+class Account:
+    """What became of what was published to somebody's groups."""
+
+    delivered: int
+    repeated: int
+    reset: list[int] = field(default_factory=list)
+    """Those that a reset stands for, by their seq."""
+    lost: list[int] = field(default_factory=list)
+
+
 class Follower:
     """Follows an address as a page does: it comes back with its cursor every time."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
+        """Where it comes back to."""
         self._changed = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
+        self._stream: Stream | None = None
         self.cursor: str | None = None
         self.groups: set[str] = set()
         self.frames: list[Received] = []
         """All that it received, over all connections."""
+        self.heard: list[float] = []
+        """When, by the monotonic clock."""
         self.endings: list[str] = []
         """Why its connections ended: the reason of a `stream-close`, or `cut`."""
 
@@ -230,6 +247,11 @@ class Follower:
         """Return the frames of some types."""
         return [frame for frame in self.frames if frame.type in types]
 
+    async def cut(self) -> None:
+        """Cut its connection, as a network does."""
+        if self._stream:
+            await self._stream.close()
+
     async def until(
         self, condition: Callable[[], bool], seconds: float = SECONDS
     ) -> None:
@@ -247,7 +269,13 @@ class Follower:
         await self.until(lambda: _seq(self.cursor or "0:0") >= _seq(id), seconds)
 
     def assert_complete_or_reset(self, published: Mapping[str, str]) -> None:
-        """Check that it missed nothing of ids and groups, and was told where it did.
+        """Check that it missed nothing of ids and groups, and was told where it did."""
+        account = self.account(published)
+        assert not account.repeated, "An event came twice, or too late"
+        assert not account.lost, f"{account.lost} are missing, and nothing said so"
+
+    def account(self, published: Mapping[str, str]) -> Account:
+        """Say what became of ids and groups.
 
         An id says that there is nothing more to come of any group up to there. What
         did not arrive by then must have been covered by a reset: one with an id covers
@@ -256,25 +284,27 @@ class Follower:
         of one clock, which also goes on over epochs.
         """
         seqs = [_seq(id) for id in self.ids]
-        assert seqs == sorted(set(seqs)), "An event came twice, or too late"
+        repeated = sum(late <= early for early, late in pairwise(seqs))
+        start = self.frames[0].id
+        assert start
+        known = _seq(start)
         awaited = {
             _seq(id): [name for name in self.groups if _covers(name, group)]
             for id, group in published.items()
         }
-        missing = {seq for seq, names in awaited.items() if names} - set(seqs)
-        start = self.frames[0].id
-        assert start
-        known = _seq(start)
+        due = {seq for seq, names in awaited.items() if names and seq > known}
+        missing = due - set(seqs)
+        account = Account(len(due) - len(missing), repeated)
         covered: set[str] = set()
         for frame in self.frames:
             if frame.type == "stream-reset":
                 covered |= set(frame.data["groups"])
             if frame.id and _seq(frame.id) > known:
-                seq = _seq(frame.id)
-                for gap in missing:
-                    if known < gap <= seq and not covered.issuperset(awaited[gap]):
-                        raise AssertionError(f"{gap} is missing before {frame}")
-                known = seq
+                known = _seq(frame.id)
+                for gap in sorted(gap for gap in missing if gap <= known):
+                    told = covered.issuperset(awaited[gap])
+                    (account.reset if told else account.lost).append(gap)
+                    missing.remove(gap)
             if frame.type == "keep-alive" or (
                 frame.id and frame.type == "stream-reset"
             ):
@@ -283,7 +313,8 @@ class Follower:
                 names = {n for n in self.groups if _covers(n, frame.data["group"])}
                 if names <= covered:
                     covered -= names
-        assert not any(gap > known for gap in missing), "The end is missing"
+        account.lost.extend(sorted(missing))
+        return account
 
     async def _stop(self) -> None:
         assert self._following
@@ -291,29 +322,37 @@ class Follower:
         with suppress(asyncio.CancelledError):
             await self._following
 
+    async def pause(self, retry: int | None) -> None:
+        """Wait before coming back; `retry` has the milliseconds of a `stream-close`."""
+        await asyncio.sleep(PAUSE_SECONDS)
+
     async def _follow(self) -> None:
         while True:
+            retry = None
             try:
-                await self._follow_once()
+                retry = await self._follow_once()
             except (OSError, EOFError):
                 self.endings.append("cut")
             self._changed.set()
-            await asyncio.sleep(PAUSE_SECONDS)
+            await self.pause(retry)
 
-    async def _follow_once(self) -> None:
+    async def _follow_once(self) -> int:
         headers = {"Last-Event-ID": self.cursor} if self.cursor else {}
-        stream = await Stream.open(self._url, headers)
+        stream = await Stream.open(self.url, headers)
+        self._stream = stream
         try:
             while True:
                 frame = await stream.next(SILENT_SECONDS)
                 self.cursor = stream.cursor or self.cursor
                 self.frames.append(frame)
+                self.heard.append(time.monotonic())
                 assert frame.type != "stream-error", frame
                 if frame.type == "stream-open":
                     self.groups = set(frame.data["groups"])
                 if frame.type == "stream-close":
                     self.endings.append(frame.data["reason"])
-                    return
+                    retry: int = frame.data["retry"]
+                    return retry
                 self._changed.set()
         finally:
             await stream.close()
