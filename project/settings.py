@@ -60,9 +60,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
-    "ninja",  # so that the API's docs page comes with its own scripts
     "api",  # yours: "sse_components.api"
     "project.demo",
+    "ninja",  # so that the API's docs page comes with its own scripts
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

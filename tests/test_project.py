@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+from django.test import Client
+from pytest_django import Settings
 
+from tests.browser.screenshot import DESK, OTHERS, PHONE, PICTURES
 from tests.servers import ROOT
 
 SHOW = "from django.conf import settings as s; print(s.DEBUG, repr(s.SSE_API_KEY))"
@@ -52,3 +56,55 @@ def test_without_debug_a_secret_key_is_needed() -> None:
 )
 def test_a_variable_that_is_no_number_is_named(name: str) -> None:
     assert f"{name}=abc is not a number" in _settings(**{name: "abc"})
+
+
+def _links(page: str) -> list[str]:
+    """Return where a page's navigation leads to."""
+    (navigation,) = re.findall(r"<nav.*?</nav>", page, re.DOTALL)
+    return re.findall(r'href="([^"]+)"', navigation)
+
+
+@pytest.mark.django_db
+def test_every_page_of_the_demo_leads_to_all_others(
+    admin_client: Client, settings: Settings
+) -> None:
+    settings.DEBUG = True
+    links = _links(admin_client.get("/").content.decode())
+    assert len(set(links)) >= 10
+    for link in PICTURES:
+        if link != "/staff/keys":  # which is in Django's admin
+            page = admin_client.get(link).content.decode()
+            assert _links(page) == links, link
+            assert page.count('aria-current="page"') == 1, link
+
+
+@pytest.mark.django_db
+def test_every_page_of_the_demo_has_a_picture_for_a_desk_and_one_for_a_phone(
+    client: Client,
+) -> None:
+    assert set(_links(client.get("/").content.decode())) <= set(PICTURES)
+    for name in (*PICTURES.values(), *OTHERS):
+        for size, suffix in ((DESK, "desk"), (PHONE, "phone")):
+            head = (ROOT / "docs/img" / f"{name}-{suffix}.png").read_bytes()[:24]
+            assert head.startswith(b"\x89PNG")
+            assert int.from_bytes(head[16:20]) == size["width"]  # PNG 11.2.2, IHDR
+
+
+@pytest.mark.django_db
+def test_the_keys_of_the_api_are_for_staff(
+    client: Client, admin_client: Client, settings: Settings
+) -> None:
+    settings.DEBUG = True
+    assert client.get("/staff/keys").headers["Location"].startswith("/staff/?next=")
+    there = admin_client.get("/staff/keys", follow=True)
+    assert there.redirect_chain == [("/admin/sse_components_api/apikey/", 302)]
+    assert there.status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_page_that_there_is_not_leads_to_those_that_there_are(client: Client) -> None:
+    answer = client.get("/tomorrows-news?<b>")
+    assert answer.status_code == 404
+    page = answer.content.decode()
+    assert "There is no page at <code>/tomorrows-news</code>" in page
+    assert set(_links(page)) <= set(PICTURES)

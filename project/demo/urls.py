@@ -21,4 +21,5 @@ urlpatterns = [
     path("leave", LogoutView.as_view(next_page="chat"), name="leave"),
     path("staff/", StaffLogin.as_view(), name="staff"),
     path("staff/online", views.online, name="online"),
+    path("staff/keys", views.keys, name="keys"),
 ]

@@ -39,7 +39,7 @@ def client(request: HttpRequest) -> HttpResponse:
 
 def bare(request: HttpRequest) -> HttpResponse:
     """A page without a component, which loads no script and opens no stream."""
-    return render(request, "demo/base.html")
+    return render(request, "demo/bare.html")
 
 
 def todo(request: HttpRequest) -> HttpResponse:
@@ -61,10 +61,19 @@ def online(request: HttpRequest) -> HttpResponse:
     """Who is online, for staff."""
     if request.user.is_staff:
         return render(request, "demo/people.html")
-    if settings.DEBUG and not request.user.is_authenticated:
-        return redirect_to_login(request.path, resolve_url("staff"))
-    has_login = {"has_login": settings.DEBUG}
-    return render(request, "demo/forbidden.html", has_login, status=403)
+    return _for_staff(request)
+
+
+def keys(request: HttpRequest) -> HttpResponse:
+    """The way to the keys of the API, which are in Django's admin."""
+    if request.user.is_staff or not settings.DEBUG:  # the admin asks for a login
+        return redirect("admin:sse_components_api_apikey_changelist")
+    return _for_staff(request)
+
+
+def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What there is instead of a page that there isn't."""
+    return render(request, "demo/missing.html", status=404)
 
 
 @require_POST
@@ -84,6 +93,13 @@ def alert(request: HttpRequest) -> HttpResponse:
             "broadcast", "tetra:alert", {"message": message}
         )
     return _done(request)
+
+
+def _for_staff(request: HttpRequest) -> HttpResponse:
+    if settings.DEBUG and not request.user.is_authenticated:
+        return redirect_to_login(request.path, resolve_url("staff"))
+    has_login = {"has_login": settings.DEBUG}
+    return render(request, "demo/forbidden.html", has_login, status=403)
 
 
 def _how_to_publish(request: HttpRequest, group: str = GROUP) -> dict[str, Any]:

@@ -39,6 +39,22 @@ from tests.browser.people import (
 )
 from tests.servers import Server
 
+PICTURES = {
+    "/": "news",
+    "/todo": "todo",
+    "/job": "job",
+    "/chat": "chat",
+    "/staff/online": "online",
+    "/plain": "plain",
+    "/client": "client",
+    "/bare": "bare",
+    "/api/docs": "api",
+    "/staff/keys": "keys",
+    "/staff/": "staff",
+}
+"""What the pictures of a page are called, by its address."""
+OTHERS = ["forbidden", "missing"]
+"""Those of pages for who isn't staff, and of addresses that there aren't."""
 HEADLINE = "Storm warning lifted on the coast"
 TALK = [
     ("anna", "Is the ferry back already?"),
@@ -52,26 +68,30 @@ ITEMS = [
     "Ask Ben about the key, and whether the window in the kitchen closes again",
     "Call mum",
 ]
+KEY = "demo-key"
+"""So that the pages show it as they do in `make demo`."""
+SPORT = ["Two goals in a minute", "Extra time", "It ends four to three"]
 DESK = ViewportSize(width=1280, height=720)
 PHONE = ViewportSize(width=390, height=844)
 
 
 def publish(server: Server, address: str, body: dict[str, object]) -> None:
-    headers = server.headers | {"Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
     url = f"{server.url}/api/v1{address}"
     with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=10):
         pass
 
 
-async def take_news(browser: Browser, server: Server, target: Path) -> None:
-    async with _page(browser, server, ViewportSize(width=1100, height=620)) as page:
+def publish_headline(server: Server, group: str, headline: str) -> None:
+    body: dict[str, object] = {"data": {"headline": headline}}
+    publish(server, f"/groups/{group}/data-changed", body)
+
+
+async def take_news(browser: Browser, server: Server, folder: Path) -> None:
+    async with _page(browser, server, DESK) as page:
         await page.goto("/")
-        await page.wait_for_function("window.Alpine?.store('sse')?.online === true")
-        publish(
-            server,
-            "/groups/news.updates/data-changed",
-            {"data": {"headline": HEADLINE}},
-        )
+        await expect(page.get_by_role("status")).to_have_text("online")
+        publish_headline(server, "news.updates", HEADLINE)
         alert: dict[str, object] = {
             "event_name": "tetra:alert",
             "data": {"message": "System shutdown in 5 minutes"},
@@ -79,7 +99,9 @@ async def take_news(browser: Browser, server: Server, target: Path) -> None:
         publish(server, "/groups/broadcast/notify", alert)
         await expect(page.get_by_text(HEADLINE)).to_have_count(2)
         await expect(page.get_by_role("alert")).to_contain_text("System shutdown")
-        await page.screenshot(path=target)
+        await _shoot(page, folder, "news")
+        await page.set_viewport_size(ViewportSize(width=1100, height=620))
+        await page.screenshot(path=folder.parent / "demo.png")
 
 
 async def take_todo(browser: Browser, server: Server, folder: Path) -> None:
@@ -128,13 +150,79 @@ async def take_people(browser: Browser, server: Server, folder: Path) -> None:
         await expect(here(anna, "dora")).to_have_count(0)
         await _shoot(anna, folder, "chat")
         await _shoot(staff, folder, "online")
+        await ben.goto("/staff/online")
+        await _shoot(ben, folder, "forbidden")
 
 
-async def _shoot(page: Page, folder: Path, name: str) -> None:
+async def take_plain(browser: Browser, server: Server, folder: Path) -> None:
+    async with _page(browser, server, DESK) as page:
+        await page.goto("/plain")
+        await expect(page.locator("#log li", has_text="keep-alive")).to_have_count(1)
+        for headline in (HEADLINE, "Ferry late, but on its way"):
+            publish_headline(server, "news.updates", headline)
+            await expect(page.locator("#headline")).to_have_text(headline)
+        await _shoot(page, folder, "plain")
+
+
+async def take_client(browser: Browser, server: Server, folder: Path) -> None:
+    async with _page(browser, server, DESK) as page:
+        await page.goto("/client")
+        await page.locator("[value='orders.7']").check()
+        await page.locator("[value='news.sport']").check()
+        await expect(page.locator("small", has_text="refused")).to_be_visible()
+        await expect(page.locator("#status")).to_contain_text("connected (")
+        for headline in SPORT:
+            publish_headline(server, "news.sport", headline)
+            await expect(page.locator("#log li", has_text=headline)).to_have_count(1)
+        await _shoot(page, folder, "client")
+
+
+async def take_staffs(browser: Browser, server: Server, folder: Path) -> None:
+    """The login, and the keys that staff makes."""
+    async with _page(browser, server, DESK) as page:
+        await page.goto("/staff/keys")
+        await page.get_by_label("Password").fill("stuff")
+        await page.get_by_role("button", name="Log in").click()
+        await expect(page.get_by_role("alert")).to_be_visible()
+        await _shoot(page, folder, "staff")
+        await log_in_as_staff(page)
+        for name, groups in (("shop", "shop.**"), ("newsroom", "news.**")):
+            await page.goto("/staff/keys")
+            await page.get_by_role("link", name="Add API key").first.click()
+            await page.get_by_label("Name").fill(name)
+            await page.locator("[name='scopes'][value='publish']").check()
+            await page.locator("[name='patterns']").fill(groups)
+            await page.get_by_role("button", name="Save", exact=True).click()
+        await page.goto("/staff/keys")
+        await _shoot(page, folder, "keys")
+
+
+async def take_quiet(browser: Browser, server: Server, folder: Path) -> None:
+    """Those in which nothing happens."""
+    async with _page(browser, server, DESK) as page:
+        await page.goto("/bare")
+        await _shoot(page, folder, "bare")
+        await page.goto("/api/docs")
+        await expect(page.get_by_text("Publish a batch")).to_be_visible()
+        await _shoot(page, folder, "api", is_whole=False)  # it is very long
+
+
+async def take_missing(browser: Browser, server: Server, folder: Path) -> None:
+    """Without DEBUG, as Django would show a page of its own."""
+    async with _page(browser, server, DESK) as page:
+        await page.goto("/tomorrows-news")
+        await _shoot(page, folder, "missing")
+
+
+async def _shoot(page: Page, folder: Path, name: str, is_whole: bool = True) -> None:
     await page.mouse.move(0, 0)  # so that it is over nothing
     for size, suffix in ((DESK, "desk"), (PHONE, "phone")):
         await page.set_viewport_size(size)
-        await page.screenshot(path=folder / f"{name}-{suffix}.png")
+        await page.screenshot(
+            path=folder / f"{name}-{suffix}.png",
+            full_page=is_whole,
+            animations="disabled",  # at their ends
+        )
 
 
 @asynccontextmanager
@@ -146,29 +234,37 @@ async def _page(
     await context.close()
 
 
-async def take(server: Server, target: Path) -> None:
-    folder = target.parent / "img"
-    folder.mkdir(exist_ok=True)
+async def take(server: Server, quiet: Server, folder: Path) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM, args=ARGUMENTS
         )
-        await take_news(browser, server, target)
-        await take_todo(browser, server, folder)
-        await take_job(browser, server, folder)
-        await take_people(browser, server, folder)
+        for part in (
+            take_news,
+            take_todo,
+            take_job,
+            take_people,
+            take_plain,
+            take_client,
+            take_staffs,
+            take_quiet,
+        ):
+            await part(browser, server, folder)
+        await take_missing(browser, quiet, folder)
         await browser.close()
 
 
 def main(arguments: Sequence[str]) -> None:
-    with TemporaryDirectory() as folder:
-        environment = {"SSE_PRESENCE_GRACE_SECONDS": "1"}
-        server = Server(Path(folder), environment=environment)
-        server.start()
-        try:
-            asyncio.run(take(server, Path(arguments[0])))
-        finally:
-            server.close()
+    with TemporaryDirectory() as one, TemporaryDirectory() as other:
+        demo = {"SSE_PRESENCE_GRACE_SECONDS": "1", "SSE_API_KEY": KEY}
+        quiet = {"DEBUG": "0", "SECRET_KEY": "picture", "ALLOWED_HOSTS": "127.0.0.1"}
+        with (
+            Server(Path(one), environment=demo).running() as server,
+            Server(Path(other), environment=quiet).running() as without_debug,
+        ):
+            folder = Path(arguments[0]).parent / "img"
+            folder.mkdir(exist_ok=True)
+            asyncio.run(take(server, without_debug, folder))
 
 
 if __name__ == "__main__":

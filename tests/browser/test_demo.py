@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 
 from project.demo.management.commands.seed import HEADLINES
 from tests.browser.conftest import NewPage
+from tests.browser.screenshot import PICTURES
 from tests.servers import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -79,8 +80,9 @@ async def test_an_alert_is_shown_to_everybody_and_dismissed_by_each(
     await expect(phone.get_by_role("alert")).to_be_visible()
 
 
-async def test_nothing_is_wider_than_a_phone(phone: Page) -> None:
-    await _open(phone)
+@pytest.mark.parametrize("address", PICTURES)
+async def test_nothing_is_wider_than_a_phone(phone: Page, address: str) -> None:
+    await phone.goto(address)
     assert await phone.evaluate(
         "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     )

@@ -1,5 +1,5 @@
-// Forms that don't leave the page, the Copy button, times in the visitor's own zone, where
-// the focus goes, and a word about calls that failed. What is live isn't in here.
+// Forms that don't leave the page, times in the visitor's own zone, where the focus goes,
+// and a word about calls that failed. What is live isn't in here.
 for (const form of document.querySelectorAll("form.quiet")) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault()
@@ -8,13 +8,6 @@ for (const form of document.querySelectorAll("form.quiet")) {
     if (answer.ok) form.reset()
   })
 }
-
-const copy = document.getElementById("copy")
-copy?.addEventListener("click", async () => {
-  await navigator.clipboard.writeText(document.getElementById("curl").textContent)
-  copy.textContent = "Copied"
-  setTimeout(() => (copy.textContent = "Copy"), 1500)
-})
 
 // For x-text on a <time>: the time of day, and the date if that isn't today's.
 window.moment = (time) => {

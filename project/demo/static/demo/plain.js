@@ -78,9 +78,3 @@ el("form").addEventListener("submit", async (event) => {
   const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } })
   if (answer.ok) form.reset()
 })
-
-el("copy").addEventListener("click", async () => {
-  await navigator.clipboard.writeText(el("curl").textContent)
-  el("copy").textContent = "Copied"
-  setTimeout(() => (el("copy").textContent = "Copy"), 1500)
-})
