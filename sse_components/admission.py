@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from sse_components import groups, runtime, visitors, wire
+from sse_components import groups, overhearing, runtime, visitors, wire
 from sse_components.errors import BrokerUnavailable, GrantInvalid, KeysUnavailable
 from sse_components.events import Position, hashed
 from sse_components.grants import COOKIE, Grant, fingerprint
@@ -143,7 +143,7 @@ async def enter(
 
     logger.info("Opened %s with %s groups", connection, len(opening.allowed))
     subscriber = await hub.open(
-        transport,
+        overhearing.overheard(transport, connection),
         opening.allowed,
         opening.cursor,
         greeting,

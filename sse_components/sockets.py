@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import DisallowedHost
 
-from sse_components import hosts, runtime, wire
+from sse_components import hosts, overhearing, runtime, wire
 from sse_components.admission import (
     Denied,
     Ended,
@@ -52,15 +52,20 @@ async def socket(hub: Hub, scope: Scope, receive: Receive, send: Send) -> None:
         await transport.accept()
         place = runtime.places().take()
         if place is None:
-            await transport.end(hub.farewell("busy"))
+            await _refuse(transport, hub.farewell("busy"))
             return
         try:
             opening = await decide(hub, place, request, may_be_empty=True)
             await _serve(hub, request, opening, transport, receive)
         except Ended as ended:
-            await transport.end(ended.frame)
+            await _refuse(transport, ended.frame)
         finally:
             place.give_back()
+
+
+async def _refuse(transport: WebSocket, farewell: wire.Farewell) -> None:
+    await transport.end(farewell)
+    overhearing.tell(overhearing.NOBODY, farewell)
 
 
 class _Nonsense(Exception):
@@ -88,7 +93,7 @@ async def _serve(
     hub: Hub, request: Request, opening: Opening, transport: WebSocket, receive: Receive
 ) -> None:
     connection, subscriber = await enter(hub, opening, transport)
-    conversation = _Conversation(hub, subscriber, request, opening)
+    conversation = _Conversation(hub, subscriber, request, opening, connection)
     try:
         while (message := await receive())["type"] != "websocket.disconnect":
             # What comes next waits until this is answered, and the client with it.
@@ -102,8 +107,14 @@ class _Conversation:
     """Does what a client says, one thing after the other."""
 
     def __init__(
-        self, hub: Hub, subscriber: Subscriber, request: Request, opening: Opening
+        self,
+        hub: Hub,
+        subscriber: Subscriber,
+        request: Request,
+        opening: Opening,
+        connection: str,
     ) -> None:
+        self._connection = connection
         self._hub = hub
         self._subscriber = subscriber
         self._request = request
@@ -113,7 +124,7 @@ class _Conversation:
 
     async def hear(self, message: Message) -> None:
         try:
-            said = _parsed(message.get("text"))
+            said = self._heard(message.get("text"))
             match said.get("type"):
                 case "ping":
                     await self._hub.pong(self._subscriber)
@@ -135,6 +146,15 @@ class _Conversation:
             await self._hub.answer(self._subscriber, denied.aside)
         except Ended as ended:
             self._subscriber.end(ended.frame)
+
+    def _heard(self, text: str | None) -> dict[str, Any]:
+        try:
+            said = _parsed(text)
+        except _Nonsense:
+            overhearing.tell_command(self._connection, None)
+            raise
+        overhearing.tell_command(self._connection, said)
+        return said
 
     async def _subscribe(self, said: dict[str, Any]) -> None:
         await recalled(self._hub)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from django.core.exceptions import DisallowedHost
 
-from sse_components import hosts, runtime
+from sse_components import hosts, overhearing, runtime
 from sse_components.admission import Ended, decide, enter
 from sse_components.body import Body, ClientGone
 from sse_components.hub import Hub
 from sse_components.requests import Receive, Request, Scope, Send
+from sse_components.wire import Farewell
 
 Header = tuple[bytes, bytes]
 
@@ -43,7 +44,7 @@ async def stream(
         await body.start(HEADERS + cors)
         place = runtime.places().take()
         if place is None:
-            await body.end(hub.farewell("busy"))
+            await _refuse(body, hub.farewell("busy"))
             return
         try:
             opening = await decide(hub, place, request, group)
@@ -59,11 +60,16 @@ async def stream(
                 await hub.leave(subscriber)
                 logger.info("Closed %s", connection)
         except Ended as ended:
-            await body.end(ended.frame)
+            await _refuse(body, ended.frame)
         finally:
             place.give_back()
     except ClientGone:
         return  # there is nobody to be told anything
+
+
+async def _refuse(body: Body, farewell: Farewell) -> None:
+    await body.end(farewell)
+    overhearing.tell(overhearing.NOBODY, farewell)
 
 
 class _Refused(Exception):
