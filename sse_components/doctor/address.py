@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPSConnection
+from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -44,6 +45,15 @@ class Address:
     def is_encrypted(self) -> bool:
         """Whether TLS is spoken there."""
         return self.scheme == "https"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody on the way can read what is sent there."""
+        try:
+            is_here = ip_address(self.host).is_loopback
+        except ValueError:
+            is_here = self.host == "localhost"
+        return self.is_encrypted or is_here
 
     def connection(self, seconds: float) -> HTTPConnection:
         """Return one that gives up when it hears nothing for some time."""

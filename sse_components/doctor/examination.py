@@ -20,7 +20,7 @@ from sse_components.doctor.address import Address
 from sse_components.doctor.findings import Finding
 
 
-def findings(address: Address | None = None) -> Iterator[Finding]:
+def findings(address: Address | None = None, key: str = "") -> Iterator[Finding]:
     """Tell of this installation, and with an address of how it is reached there."""
     yield from checked.findings()
     if valid_settings() is None:  # which the checks have told
@@ -29,6 +29,6 @@ def findings(address: Address | None = None) -> Iterator[Finding]:
         for part in (application, broker, files, bundle, database):
             yield from part.findings()
         if address:
-            yield from site.findings(address)
+            yield from site.findings(address, key)
     finally:
         asyncio.run(runtime.stop())

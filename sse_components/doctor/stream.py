@@ -30,10 +30,21 @@ class Heard:
 class Stream:
     """One stream; after a `TimeoutError` nothing more can be read."""
 
-    def __init__(self, address: Address, grant: str, seconds: float) -> None:
+    def __init__(
+        self,
+        address: Address,
+        seconds: float,
+        *,
+        grant: str = "",
+        group: str = "",
+        key: str = "",
+    ) -> None:
         self._connection: HTTPConnection = address.connection(seconds)
-        query = f"?{urlencode({'grant': grant})}" if grant else ""
-        self._target = f"{address.path}{runtime.settings().prefix}stream{query}"
+        given = {"grant": grant, "group": group}
+        query = urlencode({name: text for name, text in given.items() if text})
+        path = f"{address.path}{runtime.settings().prefix}stream"
+        self._target = f"{path}?{query}" if query else path
+        self._key = key
         self._answer: HTTPResponse | None = None
         self._gunzip = zlib.decompressobj(GZIP)
         self._text = b""
@@ -46,6 +57,8 @@ class Stream:
             "Cache-Control": "no-cache",
             "User-Agent": "sse_doctor",
         }
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
         self._connection.request("GET", self._target, headers=headers)
         # An answer to be read to its end takes the socket away from its connection.
         self._socket = self._connection.sock

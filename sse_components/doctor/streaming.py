@@ -8,10 +8,11 @@ from contextlib import closing
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 
+from sse_components.doctor import calling, django_alone, timing
 from sse_components.doctor.address import Address
 from sse_components.doctor.findings import Finding, error, ok, warning
 from sse_components.doctor.stream import Heard, Stream
-from sse_components.doctor.trial import TYPE, Trial
+from sse_components.doctor.trial import TYPE, Trial, Unpublished, is_possible
 from sse_components.errors import BrokerUnavailable
 
 SUBJECT = "stream"
@@ -34,6 +35,12 @@ AS_SENT = frozenset({"no-cache", "no-transform"})
 UNCACHED = (
     "Have whatever is on the way keep nothing of text/event-stream, and leave its "
     "Cache-Control alone."
+)
+
+UNTRIED = "not tried, for want of a broker that the site has too."
+UNTRIED_EMBEDDED = (
+    "not tried: with the embedded broker only the site's own process can publish. Run "
+    "this with --key, and one is published over the REST API."
 )
 
 STATUSES = {
@@ -61,10 +68,9 @@ def findings(
     address: Address, trial: Trial | None, patience: float = PATIENCE_SECONDS
 ) -> Iterator[Finding]:
     """Tell what becomes of a stream, and of an event if there is one to try."""
-    grant = trial.grant if trial else ""
     try:
-        with closing(Stream(address, grant, patience)) as stream:
-            yield from _watched(stream, trial, patience)
+        with closing(_stream(address, trial, patience)) as stream:
+            yield from _watched(address, stream, trial, patience)
     except _GrantRefused:
         yield error(
             SUBJECT,
@@ -81,7 +87,16 @@ def findings(
         )
 
 
-def _watched(stream: Stream, trial: Trial | None, patience: float) -> Iterator[Finding]:
+def _stream(address: Address, trial: Trial | None, patience: float) -> Stream:
+    if trial is None:
+        return Stream(address, patience)
+    given = {"grant": trial.grant, "group": trial.group, "key": trial.key}
+    return Stream(address, patience, **given)
+
+
+def _watched(
+    address: Address, stream: Stream, trial: Trial | None, patience: float
+) -> Iterator[Finding]:
     start = time.monotonic()
     try:
         answer = stream.open()
@@ -90,7 +105,8 @@ def _watched(stream: Stream, trial: Trial | None, patience: float) -> Iterator[F
         yield error(BUFFERING, text, UNBUFFERED)
         return
     if fault := _refused(answer):
-        yield fault
+        alone = django_alone.finding(address, answer.status, patience)
+        yield (answer.status in (200, 404) and alone) or fault
         return
     try:
         first = stream.next(patience)
@@ -99,7 +115,7 @@ def _watched(stream: Stream, trial: Trial | None, patience: float) -> Iterator[F
         text = f"the head came, and no frame within {patience:g} s after it."
         yield error(BUFFERING, text, UNBUFFERED)
         return
-    if fault := _ended(first):
+    if fault := _ended(first, trial):
         yield fault
         return
     came = _since(start)
@@ -119,7 +135,7 @@ def _watched(stream: Stream, trial: Trial | None, patience: float) -> Iterator[F
 
 def _event(stream: Stream, trial: Trial | None, patience: float) -> Iterator[Finding]:
     if trial is None:
-        yield ok(EVENT, "not tried, for want of a broker that the site has too.")
+        yield ok(EVENT, UNTRIED if is_possible() else UNTRIED_EMBEDDED)
         return
     start = time.monotonic()
     try:
@@ -127,6 +143,8 @@ def _event(stream: Stream, trial: Trial | None, patience: float) -> Iterator[Fin
         stream.until(TYPE, patience)
     except BrokerUnavailable as fault:
         yield error(EVENT, f"it can't be published: {fault}", REASONS["unavailable"])
+    except Unpublished as fault:
+        yield error(EVENT, str(fault), fault.cure)
     except TimeoutError:
         text = f"it was published, and did not come within {patience:g} s."
         yield error(EVENT, text, UNBUFFERED)
@@ -159,7 +177,8 @@ def _refused(answer: HTTPResponse) -> Finding | None:
 
 
 def _on_the_way(answer: HTTPResponse) -> Iterator[Finding]:
-    """Tell of headers that are others than those that were sent."""
+    """Tell of headers that are others than those that were sent, and of the Date."""
+    yield from timing.findings(answer)
     encoding = answer.headers.get("Content-Encoding", "identity")
     if encoding == "identity":
         yield ok("compression", "none.")
@@ -181,7 +200,7 @@ def _on_the_way(answer: HTTPResponse) -> Iterator[Finding]:
         yield ok("caching", "none.")
 
 
-def _ended(first: Heard) -> Finding | None:
+def _ended(first: Heard, trial: Trial | None) -> Finding | None:
     """Return why a stream has ended with its first frame; raises `_GrantRefused`."""
     said: dict[str, Any] = first.data
     match first.type:
@@ -189,6 +208,9 @@ def _ended(first: Heard) -> Finding | None:
             return None
         case "stream-error" if said.get("condition") == "grant_expired":
             raise _GrantRefused
+        case "stream-error" if trial and trial.key:
+            text = f"the site refuses it with this key: {said.get('text')}"
+            return error(SUBJECT, text, calling.RIGHTS)
         case "stream-error":
             return error(SUBJECT, f"the site refuses it: {said.get('text')}", ELSE)
         case "stream-close":

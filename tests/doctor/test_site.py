@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("_settings_of_the_site")
 
 WELL = {
     "address": Level.OK,
+    "clock of the site": Level.OK,
     "compression": Level.OK,
     "caching": Level.OK,
     "stream": Level.OK,

@@ -13,7 +13,7 @@ from sse_components.doctor.address import Address
 from sse_components.doctor.findings import Finding, Level
 from sse_components.doctor.stream import Stream
 from sse_components.doctor.streaming import findings
-from sse_components.doctor.trial import Trial
+from sse_components.doctor.trial import BrokerTrial, Trial
 from tests.doctor.told import levels, worst
 from tests.proxies import HTTPProxy, Treatment
 from tests.redis_servers import NewRedisServer, RedisServer
@@ -22,6 +22,7 @@ from tests.servers import Server
 pytestmark = pytest.mark.usefixtures("_settings_of_the_site")
 
 WELL = {
+    "clock of the site": Level.OK,
     "compression": Level.OK,
     "caching": Level.OK,
     "stream": Level.OK,
@@ -44,7 +45,7 @@ def _told(
 
 @pytest.mark.parametrize("path", ["", "/"])
 def test_a_stream_that_comes_as_it_was_sent_is_well(server: Server, path: str) -> None:
-    assert levels(_told(server.url + path, Trial())) == WELL
+    assert levels(_told(server.url + path, BrokerTrial())) == WELL
 
 
 def test_without_an_event_to_try_that_is_said(server: Server) -> None:
@@ -54,11 +55,11 @@ def test_without_an_event_to_try_that_is_said(server: Server) -> None:
 
 
 def test_what_nginx_does_to_a_stream_by_default_is_well(nginx: str) -> None:
-    assert levels(_told(f"{nginx}/default/", Trial())) == WELL
+    assert levels(_told(f"{nginx}/default/", BrokerTrial())) == WELL
 
 
 def test_compression_on_the_way_is_a_warning(nginx: str) -> None:
-    found = list(_told(f"{nginx}/compressing/", Trial()))
+    found = list(_told(f"{nginx}/compressing/", BrokerTrial()))
     assert levels(found) == WELL | {"compression": Level.WARNING}
     assert "gzip" in worst(found).text
 
@@ -71,13 +72,16 @@ def test_compression_on_the_way_is_a_warning(nginx: str) -> None:
     ],
 )
 def test_a_cache_on_the_way_is_a_warning(nginx: str, location: str, text: str) -> None:
-    found = list(_told(f"{nginx}/{location}/", Trial()))
-    assert levels(found) == WELL | {"caching": Level.WARNING}
+    found = list(_told(f"{nginx}/{location}/", BrokerTrial()))
+    told = levels(found)
+    clock = told.pop("clock of the site", None)
+    assert (clock is None) == (location == "aged")  # which has an older Date
+    assert told | {"clock of the site": Level.OK} == WELL | {"caching": Level.WARNING}
     assert text in worst(found).text
 
 
 def test_an_nginx_that_collects_frames_is_an_error(nginx: str) -> None:
-    fault = worst(_told(f"{nginx}/ignorant/", Trial(), LITTLE))
+    fault = worst(_told(f"{nginx}/ignorant/", BrokerTrial(), LITTLE))
     assert fault.level is Level.ERROR
     assert fault.subject == "buffering"
     assert "X-Accel-Buffering" in fault.cure
@@ -99,7 +103,7 @@ def test_what_a_proxy_does_to_a_stream_is_told(
 ) -> None:
     proxy.streams = treatment
     proxy.cut_after = 0.5
-    fault = worst(_told(proxy.url, Trial(), LITTLE))
+    fault = worst(_told(proxy.url, BrokerTrial(), LITTLE))
     assert fault.level is Level.ERROR
     assert fault.subject == subject
     assert text in fault.text
@@ -115,7 +119,7 @@ def test_what_a_proxy_does_to_a_stream_is_told(
 def test_a_proxy_that_falls_silent_is_an_error(
     proxy: HTTPProxy, last: str, subject: str, text: str
 ) -> None:
-    told = _told(proxy.url, Trial())
+    told = _told(proxy.url, BrokerTrial())
     while next(told).subject != last:
         pass
     proxy.silence()
@@ -125,7 +129,7 @@ def test_a_proxy_that_falls_silent_is_an_error(
     assert text in fault.text
 
 
-class Late(Trial):
+class Late(BrokerTrial):
     """Has its event on the way for longer than it should be."""
 
     def publish(self) -> None:
@@ -141,7 +145,7 @@ def test_an_event_that_comes_late_is_a_warning(server: Server) -> None:
 def test_an_event_that_can_not_be_published_is_an_error(
     new_redis_server: NewRedisServer, settings: Settings, server: Server
 ) -> None:
-    trial = Trial()
+    trial = BrokerTrial()
     told = _told(server.url, trial)
     while next(told).subject != "buffering":
         pass
@@ -168,7 +172,7 @@ def test_an_event_that_can_not_be_published_is_an_error(
 def test_an_answer_that_is_no_stream_is_an_error(
     nginx: str, path: str, text: str, cure: str
 ) -> None:
-    fault = worst(_told(nginx + path, Trial()))
+    fault = worst(_told(nginx + path, BrokerTrial()))
     assert fault.level is Level.ERROR
     assert text in fault.text
     assert cure in f"{fault.text} {fault.cure}"
@@ -186,7 +190,7 @@ def test_a_site_with_other_settings_is_an_error_and_watched_all_the_same(
             "BROKER_URL": redis_server.url,
             "KEY_PREFIX": "doctor-of-others",
         }
-    found = list(_told(server.url, Trial()))
+    found = list(_told(server.url, BrokerTrial()))
     fault = worst(found)
     assert fault.level is Level.ERROR
     assert "takes no grant" in fault.text
@@ -204,7 +208,7 @@ def test_a_site_that_ends_it_at_once_is_an_error_with_the_reason(
     )
     with (
         server.running(),
-        closing(Stream(Address.of(server.url), "", 5)) as other,
+        closing(Stream(Address.of(server.url), 5)) as other,
     ):
         other.open()
         assert other.next(5).type == "stream-open"
