@@ -82,6 +82,25 @@ def test_a_section_can_be_followed_in_parts(
     assert reader.is_done
 
 
+def test_what_is_heard_may_be_caused_by_what_follows(
+    new_reader: NewReader, tmp_path: Path
+) -> None:
+    stream = tmp_path / "stream"
+    stream.write_text("one\n")
+    listen = f"sh\ncurl -N file:///dev/null; tail -f -n +1 {stream}"
+    publish = f"sh\necho two >> {stream}"
+    reader = new_reader(listen, "text\none", publish, "text\none\ntwo")
+    reader.follow("Do it")
+    assert reader.is_done
+
+
+def test_what_is_not_heard_is_found(new_reader: NewReader, tmp_path: Path) -> None:
+    (tmp_path / "stream").write_text("one\n")
+    reader = new_reader(f"sh\ncurl -N file://{tmp_path}/stream", "text\none two")
+    with pytest.raises(AssertionError, match="has printed\none"):
+        reader.follow("Do it")
+
+
 def test_no_section_is_left_out(new_reader: NewReader) -> None:
     reader = new_reader("sh\ntrue")
     assert not reader.is_done

@@ -3,8 +3,10 @@
 A block is one of three things, as its language and its first line tell:
 
 - `sh`: commands, which are run. `uvicorn` goes on beside those that follow, until it is
-  started again, or a block begins with `# stop the server`.
-- `text`: what the block before it has printed. `…` stands for anything.
+  started again, or a block begins with `# stop the server`; `curl -N` until the end of
+  its section.
+- `text`: what the block before it has printed, or while `curl -N` goes on, what that
+  prints sooner or later. `…` stands for anything.
 - any other language: a file, whose name its first line has as a comment. Behind the
   name, `, at the end` adds to the file, `, in place of X` changes the class X in it.
 """
@@ -16,19 +18,22 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import sysconfig
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from tests import fresh
 from tests.ports import free_port
 
 COMMAND_SECONDS = 60
+DOWNLOAD_SECONDS = 240
 START_SECONDS = 20
 STOP_SECONDS = 10
+HEAR_SECONDS = 10
 
 PRINTED_URL = "http://127.0.0.1:8000"
 RUNS = b"Uvicorn running on "
@@ -74,6 +79,43 @@ def sections(markdown: str) -> list[Section]:
     return [section for section in found if section.blocks]
 
 
+class Listener:
+    """A command that goes on to print, and has begun to."""
+
+    def __init__(
+        self, command: str, environment: Mapping[str, str], printed: Path
+    ) -> None:
+        self._printed = printed
+        with printed.open("wb") as file:
+            self._process = subprocess.Popen(
+                ["bash", "-euc", command],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                process_group=0,
+            )
+        self.wait_for("…")
+
+    def wait_for(self, expected: str) -> None:
+        """Return when it has printed that, and fail if it doesn't."""
+        deadline = time.monotonic() + HEAR_SECONDS
+        while True:
+            may_go_on = self._process.poll() is None and time.monotonic() < deadline
+            printed = self._printed.read_text()
+            if printed and _is_like(printed, expected):
+                return
+            if not may_go_on:
+                self.close()
+                raise AssertionError(_difference(expected, printed))
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """Press Ctrl-C."""
+        with suppress(ProcessLookupError):  # it has ended
+            os.killpg(self._process.pid, signal.SIGTERM)
+        self._process.wait(timeout=STOP_SECONDS)
+
+
 class Reader:
     """Follows a tutorial, one section after the other, and leaves nothing out."""
 
@@ -83,8 +125,12 @@ class Reader:
         folder: Path,
         wheel: Path,
         instead: Mapping[str, str] | None = None,
+        constraints: Path | None = None,
     ) -> None:
-        """`instead` has what the reader writes in the place of what is printed."""
+        """`instead` has what the reader writes in the place of what is printed.
+
+        What the wheel depends on is there already; with constraints pip downloads it.
+        """
         self._sections = sections(markdown)
         self._folder = folder / "reader"
         self._folder.mkdir()
@@ -92,19 +138,11 @@ class Reader:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._instead = {PRINTED_URL: self.url, **(instead or {})}
-        path = [self._folder / ".venv/bin", _tools(folder), os.environ["PATH"]]
-        self._environment = {
-            "HOME": str(folder),
-            "LANG": "C.UTF-8",
-            "PATH": os.pathsep.join(map(str, path)),
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "PIP_FIND_LINKS": str(wheel.parent),
-            "PIP_NO_INDEX": "1",
-            "PYTHONPATH": str(_dependencies(folder)),
-            "PYTHONUNBUFFERED": "1",  # as in a terminal
-            "UVICORN_PORT": str(port),
-        }
+        self._environment = _environment(folder, wheel, constraints)
+        self._environment["UVICORN_PORT"] = str(port)
+        self._seconds = DOWNLOAD_SECONDS if constraints else COMMAND_SECONDS
         self._printed = ""
+        self._listener: Listener | None = None
         self._command: list[str] = []
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -129,6 +167,7 @@ class Reader:
             if until and blocks[0].text.startswith(until):
                 return
             self._do(blocks.pop(0))
+        self._stop_listening()
         self._sections.pop(0)
 
     def start(self) -> None:
@@ -153,6 +192,7 @@ class Reader:
 
     def stop(self) -> None:
         """Press Ctrl-C, if a server runs."""
+        self._stop_listening()
         if self._server is None:
             return
         server, self._server = self._server, None
@@ -164,10 +204,16 @@ class Reader:
             raise
         assert code in (0, -signal.SIGINT), self.log
 
+    def _stop_listening(self) -> None:
+        if self._listener:
+            self._listener.close()
+            self._listener = None
+
     def _has_started(self, printed: bytes) -> bool:
         """Whether the server and each of its workers say so."""
         _, _, workers = " ".join(self._command).partition("--workers ")
-        return RUNS in printed and printed.count(STARTED) >= int(workers or 1)
+        count = int(workers.partition(" ")[0] or 1)
+        return RUNS in printed and printed.count(STARTED) >= count
 
     def _do(self, block: Block) -> None:
         text = block.text
@@ -175,15 +221,21 @@ class Reader:
             text = text.replace(printed, written)
         if block.language == "sh":
             self._run(text)
-        elif block.language == "text":
-            _check_printed(text, self._printed)
-        else:
+        elif block.language != "text":
             self._write(text)
+        elif self._listener:
+            self._listener.wait_for(text)
+        else:
+            _check_printed(text, self._printed)
 
     def _run(self, commands: str) -> None:
         if commands.startswith("uvicorn "):
             self._command = commands.split()
             self.start()
+            return
+        if commands.startswith("curl -N "):
+            path = self._folder.parent / "heard"
+            self._listener = Listener(commands, self._environment, path)
             return
         if commands.startswith("# stop the server"):
             self.stop()
@@ -195,7 +247,7 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=COMMAND_SECONDS,
+            timeout=self._seconds,
         )
         assert done.returncode == 0, f"{commands}\n{done.stdout}"
         self._printed = done.stdout
@@ -224,11 +276,29 @@ def _replaced(source: str, name: str, text: str) -> str:
 
 
 def _check_printed(expected: str, printed: str) -> None:
+    assert _is_like(printed, expected), _difference(expected, printed)
+
+
+def _difference(expected: str, printed: str) -> str:
+    return f"It should have printed\n{expected}\nand has printed\n{printed}"
+
+
+def _is_like(printed: str, expected: str) -> bool:
     parts = (re.escape(part) for part in expected.strip().split("…"))
     found = "\n".join(line.rstrip() for line in printed.strip().splitlines())
-    assert re.fullmatch(".*?".join(parts), found, re.DOTALL), (
-        f"It should have printed\n{expected}\nand has printed\n{printed}"
-    )
+    return re.fullmatch(".*?".join(parts), found, re.DOTALL) is not None
+
+
+def _environment(folder: Path, wheel: Path, constraints: Path | None) -> dict[str, str]:
+    found = fresh.environment(folder)
+    links = f"{wheel.parent} {found.get('PIP_FIND_LINKS', '')}"
+    if constraints:
+        installing = {"PIP_CONSTRAINT": str(constraints)}
+    else:
+        _add_commands(folder / "bin")
+        installing = {"PIP_NO_INDEX": "1", "PYTHONPATH": str(_dependencies(folder))}
+    path = f"{folder / 'reader/.venv/bin'}{os.pathsep}{found['PATH']}"
+    return found | installing | {"PATH": path, "PIP_FIND_LINKS": links}
 
 
 def _dependencies(folder: Path) -> Path:
@@ -245,18 +315,10 @@ def _dependencies(folder: Path) -> Path:
     return path
 
 
-def _tools(folder: Path) -> Path:
-    """Return a folder with the commands that a machine has or pip brings."""
-    path = folder / "bin"
-    path.mkdir()
-    for name, text in _commands():
-        (path / name).write_text(text)
-        (path / name).chmod(0o755)
-    return path
-
-
-def _commands() -> Iterator[tuple[str, str]]:
-    yield "python3", f'#!/bin/sh\nexec {sys.executable} "$@"\n'
+def _add_commands(folder: Path) -> None:
+    """Add the commands that pip would have brought with the dependencies."""
     for name in ("django-admin", "uvicorn"):
         (point,) = entry_points(group="console_scripts", name=name)
-        yield name, _SCRIPT.format(module=point.module, function=point.attr)
+        text = _SCRIPT.format(module=point.module, function=point.attr)
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
