@@ -14,8 +14,8 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo test thorough lint style types layers fix check check-all bench \
-  constraints openapi screenshot system go clean
+.PHONY: help install demo test thorough lint style types layers fix check check-all bench chaos \
+  constraints docs openapi release screenshot system go clean
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -65,6 +65,9 @@ layers: .venv/dev
 bench: .venv/dev $(if $(filter-out 0,$(PEERS)),.venv/bench)  ## Measure the workloads; PEERS=1 also on what else is installed
 	$(BIN)/python -m tests.bench --json build/bench.json $(if $(filter-out 0,$(PEERS)),--peers)
 
+chaos: .venv/dev  ## Break servers, Redis and networks under load, and see what is lost
+	$(BIN)/python -m tests.chaos --json build/chaos.json
+
 screenshot: .venv/dev system  ## The pictures of the demo in the README and docs/img
 	$(BIN)/python -m tests.browser.screenshot docs/demo.png
 
@@ -82,15 +85,21 @@ check check-all:
 	  test -z "$$failed" || break; \
 	done; echo; echo "make $@: $$failed$$times"; test -z "$$failed"
 
+docs: .venv/dev  ## The documentation as a site, in build/site
+	$(BIN)/zensical build --clean --strict
+
 openapi: .venv/dev  ## The API's document anew, docs/openapi.json
 	$(BIN)/python manage.py sse_openapi --output docs/openapi.json
+
+release: .venv/release  ## Build and check what is released, in dist/ (DRAFT=1 whatever is unready)
+	$(BIN)/python -m tests.releases $(if $(DRAFT),--draft)
 
 constraints:  ## Pin what a fresh install gets today
 	rm -rf .venv && : > constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[dev,bench]'
+	$(BIN)/pip install --quiet --editable '.[dev,bench,release]'
 	$(BIN)/pip freeze --exclude-editable > constraints.txt
-	touch .venv/dev .venv/demo .venv/bench
+	touch .venv/dev .venv/demo .venv/bench .venv/release
 
 # Clients that are not ours, and what generates some; the tests see that our streams and
 # our API's document are good for them.
@@ -102,11 +111,12 @@ tests/independent/node_modules tests/thorough/node_modules: %/node_modules: %/pa
 system: .venv/dev
 	@ready() { { test -n "$$CHROMIUM" || command -v chromium; } && $(BIN)/playwright --version && \
 	  { test -n "$$FIREFOX" || command -v firefox-esr; } && \
-	  PATH="$$PATH:/usr/sbin" command -v nginx && \
+	  PATH="$$PATH:/usr/sbin" command -v nginx && command -v caddy && \
+	  command -v systemd-analyze && \
 	  $(BIN)/python -c "from tests.postgresql import PostgreSQL; PostgreSQL().close()"; } >/dev/null 2>&1; \
 	ready || { test "$$(id -u)" = 0 && command -v apt-get && apt-get update && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium firefox-esr libatomic1 nginx-light postgresql; } >/dev/null; \
-	ready || { echo "The tests need Chromium, Firefox, nginx and PostgreSQL: install the packages chromium, firefox-esr, libatomic1, nginx-light and postgresql (Ubuntu, where browsers are snaps: set CHROMIUM to a Chromium's path, FIREFOX to a Firefox's)." >&2; exit 1; }
+	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends caddy chromium firefox-esr libatomic1 nginx-light postgresql systemd; } >/dev/null; \
+	ready || { echo "The tests need Caddy, Chromium, Firefox, nginx, PostgreSQL and systemd-analyze: install the packages caddy, chromium, firefox-esr, libatomic1, nginx-light, postgresql and systemd (Ubuntu, where browsers are snaps: set CHROMIUM to a Chromium's path, FIREFOX to a Firefox's)." >&2; exit 1; }
 
 go:
 	@ready() { command -v go >/dev/null; }; \
@@ -116,7 +126,7 @@ go:
 
 # Installing builds the client too, with a Node.js of its own if there is none; what
 # works on the client needs one afterwards as well.
-.venv/demo .venv/dev .venv/bench: .venv/%: pyproject.toml constraints.txt $(CLIENT)
+.venv/demo .venv/dev .venv/bench .venv/release: .venv/%: pyproject.toml constraints.txt $(CLIENT)
 	@echo "Installing what $* needs into .venv ..."
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install --quiet --editable '.[$*]'

@@ -1,0 +1,1 @@
+"""Tests that run inside a project made of a page: `tests.docs.projects.Project`."""
