@@ -25,7 +25,7 @@ CONFIGURATION = """
 daemon off;
 master_process off;
 pid nginx.pid;
-events {{}}
+{main}
 http {{
     access_log off;
     client_body_temp_path client_body;
@@ -44,27 +44,40 @@ def running_nginx(folder: Path, http: str, url: str) -> Iterator[str]:
     The folder gets its files. What stands in `http {}` has `{port}` for its own port
     and `{url}` for the server.
     """
+    port = free_port()
+    with configured_nginx(folder, http.format(port=port, url=url), port):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def configured_nginx(
+    folder: Path, http: str, port: int, main: str = "events {}"
+) -> Iterator[None]:
+    """Have one run with what stands in `http {}`, and with what stands beside it.
+
+    It has to listen at a port of 127.0.0.1. The folder gets its files.
+    """
     if NGINX is None:
         message = "There is no nginx; Debian's package nginx-light has it."
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    port = free_port()
-    configuration = CONFIGURATION.format(http=http.format(port=port, url=url))
+    configuration = CONFIGURATION.format(http=http, main=main)
     (folder / "nginx.conf").write_text(configuration)
     process = subprocess.Popen(
         [NGINX, "-p", folder, "-c", "nginx.conf", "-e", "error.log"]
     )
     try:
-        wait_until(lambda: process.poll() is not None or _accepts(port))
+        wait_until(lambda: process.poll() is not None or accepts(port))
         assert process.poll() is None, (folder / "error.log").read_text()
-        yield f"http://127.0.0.1:{port}"
+        yield
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
 
 
-def _accepts(port: int) -> bool:
+def accepts(port: int) -> bool:
+    """Whether somebody listens there."""
     try:
         with socket.create_connection(("127.0.0.1", port), 1):
             return True

@@ -2,18 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
-from httpx_sse import ServerSentEvent, aconnect_sse
 
+from tests.following import follow
 from tests.nginx import running_nginx
 from tests.servers import Server
 
 TARGET = "/sse/groups/news.updates"
-SECONDS = 10
 AT_ONCE = 1
 """Ten times what A64 allows, because the machine may be busy."""
 
@@ -60,32 +59,6 @@ def nginx(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Iterator[
     with running_nginx(folder, HTTP, server.url) as url:
         yield url
     assert "[error]" not in (folder / "error.log").read_text()
-
-
-class Frames:
-    """What comes of a stream."""
-
-    def __init__(self, frames: AsyncIterator[ServerSentEvent]) -> None:
-        self._frames = frames
-
-    async def next(self, type: str, seconds: float = SECONDS) -> ServerSentEvent:
-        async with asyncio.timeout(seconds):
-            async for frame in self._frames:
-                if frame.event == type:
-                    return frame
-        raise EOFError
-
-
-@asynccontextmanager
-async def follow(url: str, encoding: str = "gzip") -> AsyncIterator[Frames]:
-    """Open a stream; return when the head of its answer has come."""
-    headers = {"Accept-Encoding": encoding}
-    async with (
-        httpx.AsyncClient(timeout=SECONDS) as client,
-        aconnect_sse(client, "GET", url, headers=headers) as source,
-        aclosing(source.aiter_sse()) as frames,
-    ):
-        yield Frames(frames)
 
 
 async def publish(server: Server) -> str:
