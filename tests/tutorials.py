@@ -296,12 +296,12 @@ def _environment(folder: Path, wheel: Path, constraints: Path | None) -> dict[st
         installing = {"PIP_CONSTRAINT": str(constraints)}
     else:
         _add_commands(folder / "bin")
-        installing = {"PIP_NO_INDEX": "1", "PYTHONPATH": str(_dependencies(folder))}
+        installing = {"PIP_NO_INDEX": "1", "PYTHONPATH": str(dependencies(folder))}
     path = f"{folder / 'reader/.venv/bin'}{os.pathsep}{found['PATH']}"
     return found | installing | {"PATH": path, "PIP_FIND_LINKS": links}
 
 
-def _dependencies(folder: Path) -> Path:
+def dependencies(folder: Path) -> Path:
     """Return a folder with all that is installed here, except for this checkout.
 
     pip finds it there, and has nothing left to download.

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from urllib.request import Request, urlopen
 
 from tests.ports import free_port
 from tests.servers import wait_until
+from tests.tutorials import dependencies
 
 COMMAND_SECONDS = 60
 START_SECONDS = 40
@@ -74,17 +74,6 @@ urlpatterns = [
     path("api/", include("sse_components.api.urls")),
 ]
 """
-
-
-def dependencies(folder: Path) -> Path:
-    """Return a folder with all that is installed here but what is of this checkout."""
-    path = folder / "dependencies"
-    path.mkdir()
-    for installed in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
-        for entry in Path(installed).iterdir():
-            if not entry.name.startswith("django_sse_components"):
-                (path / entry.name).symlink_to(entry)
-    return path
 
 
 def write_project(folder: Path, settings: str) -> None:

@@ -37,7 +37,6 @@ from tests.docs.deployed import (
     Dockerfile,
     Machine,
     Running,
-    dependencies,
     environment_of,
     running,
     service,
@@ -52,7 +51,7 @@ from tests.nginx import configured_nginx
 from tests.ports import free_port
 from tests.redis_servers import NewRedisServer, RedisServer
 from tests.servers import wait_until
-from tests.tutorials import Block, sections
+from tests.tutorials import Block, dependencies, sections
 from tests.wheels import build_wheel
 
 PAGE = Page("deploy.md")
