@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from configparser import ConfigParser
 from contextlib import contextmanager, suppress
 from copy import copy
@@ -122,7 +122,16 @@ class Machine:
     def here(self, text: str) -> str:
         """Return what a page says with this machine's folders and port."""
         text = text.replace("/srv/mysite", str(self.project))
+        text = text.replace("/etc/mysite.env", str(self.root / "etc/mysite.env"))
         return re.sub(r"(:|--port )8000\b", rf"\g<1>{self.port}", text)
+
+    def without(self, names: Collection[str]) -> Machine:
+        """Return the same one, whose shell lacks some variables."""
+        machine = copy(self)
+        machine.environment = {
+            name: value for name, value in self.environment.items() if name not in names
+        }
+        return machine
 
     def at_another_port(self) -> Machine:
         """Return the same one for a service beside that which may run."""

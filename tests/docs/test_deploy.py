@@ -155,7 +155,8 @@ def test_the_service_starts_as_it_is_told(
 ) -> None:
     _, _, shell, printed = blocks
     commands, curl, ask = own_machine.here(shell.text).partition("curl")
-    own_machine.shell(commands)
+    own = (own_machine.root / "etc/mysite.env").read_text()
+    own_machine.without(environment_of(own)).shell(commands)
     told = (own_machine.root / "systemctl").read_text().split("\n")
     assert told[-3:] == ["daemon-reload", "enable --now mysite", ""]
     own_service.wait_for_workers(2)
@@ -488,6 +489,20 @@ async def test_no_grant_is_written_down(proxy: Proxy) -> None:
         wait_until, lambda: proxy.log.exists() and target in proxy.log.read_text()
     )
     assert "secret" not in proxy.log.read_text()
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_nor_is_it_while_the_service_is_away(
+    name: str, tmp_path: Path, own_machine: Machine
+) -> None:
+    for proxy in PROXIES[name](tmp_path, own_machine, {}):  # nobody listens behind it
+        with httpx.Client(verify=proxy.trusted) as client:
+            answer = client.get(f"{proxy.url}/sse/stream?group=news.1&grant=secret-1")
+            assert answer.status_code == 502
+    logs = [*tmp_path.glob("*.log"), *tmp_path.glob("log")]
+    written = {log.name: log.read_text(errors="replace") for log in logs}
+    assert any("/sse/stream" in text for text in written.values())
+    assert not [log for log, text in written.items() if "secret" in text]
 
 
 @PAGE.runs("HTTP/2, and why")
