@@ -15,7 +15,7 @@ from ninja.operation import Operation
 
 from sse_components import __version__
 
-from . import document, events, grants, groups, health, problems, users
+from . import counting, document, events, grants, groups, health, problems, users
 from .auth import keys
 from .limits import Rate
 
@@ -27,7 +27,9 @@ class Api(NinjaAPI):
         patterns, app, namespace = super().urls
         for pattern in patterns:
             if isinstance(pattern, URLPattern):
-                pattern.callback = _non_atomic(problems.explained(pattern.callback))
+                view = problems.explained(pattern.callback)
+                view = counting.counted(str(pattern.name), view)
+                pattern.callback = _non_atomic(view)
         return patterns, app, namespace
 
     def get_openapi_operation_id(self, operation: Operation) -> str:

@@ -124,7 +124,7 @@ async def decide(
 
 
 async def enter(
-    hub: Hub, opening: Opening, transport: Transport
+    hub: Hub, opening: Opening, transport: Transport, kind: str
 ) -> tuple[str, Subscriber]:
     """Open a stream; return the connection's name, and its end of the hub."""
     connection = secrets.token_urlsafe(9)
@@ -149,6 +149,7 @@ async def enter(
         greeting,
         opening.whose,
         opening.lasts,
+        kind,
     )
     return connection, subscriber
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from django.core.asgi import get_asgi_application as get_django_application
@@ -148,15 +148,32 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     log = QueriesCut(runtime.settings().prefix)
     signals.install()
     log.install()
+    numbers = ExitStack()
     try:
+        _count_for_others(numbers, hub)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await drain.finish()
         await runtime.stop()
         await send({"type": "lifespan.shutdown.complete"})
     finally:
+        numbers.close()
         signals.uninstall()
         log.uninstall()
+
+
+def _count_for_others(stack: ExitStack, hub: Hub) -> None:
+    """Serve metrics, if a setting says where."""
+    host, _, port = runtime.settings().metrics.rpartition(":")
+    if not port:
+        return
+    try:
+        from sse_components import metrics
+    except ImportError:
+        logger.error("METRICS needs prometheus-client, which isn't installed")
+        return
+    numbers = metrics.Numbers(hub, runtime.broker(), runtime.requests())
+    stack.enter_context(metrics.served(host, int(port), numbers))
 
 
 class _Drain:

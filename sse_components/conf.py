@@ -23,6 +23,7 @@ EMBEDDED = "memory://"
 
 _ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/?#\s*]+")  # RFC 6454
 _BROKER_URL = re.compile(r"memory://|(?:rediss?|unix)://\S+")
+_ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9.-]+):(?P<port>[1-9]\d{0,4})")
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,50}")
 _PREFIX = re.compile(r"/(?:[^/?#\s]+/)*")
 
@@ -49,6 +50,7 @@ class Settings:
     max_groups: int = 200
     max_streams_per_user: int = 20
     max_streams: int = 10_000
+    metrics: str = ""
 
 
 def load(given: object) -> Settings:
@@ -150,6 +152,13 @@ def _key_prefix(value: object) -> str:
     return value
 
 
+def _address(value: object) -> str:
+    found = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
+    if value != "" and (not found or int(found["port"]) > 65_535):
+        raise ValueError(f"{value!r} is not an address like '127.0.0.1:9400'.")
+    return str(value)
+
+
 def _callable(value: object) -> Callable[..., Any] | None:
     if value is None:
         return None
@@ -178,4 +187,5 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "max_groups": _limit,
     "max_streams_per_user": _limit,
     "max_streams": _limit,
+    "metrics": _address,
 }

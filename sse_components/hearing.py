@@ -521,6 +521,11 @@ class Hearing:
         group = self._groups.get(name)
         return len(group.subscribers) if group else 0
 
+    @property
+    def groups(self) -> int:
+        """How many names are heard."""
+        return len(self._groups)
+
     def names(self) -> Iterable[str]:
         """Return the names that are heard."""
         return self._groups.keys()

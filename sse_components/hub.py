@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import (
     Callable,
     Collection,
@@ -29,6 +30,7 @@ from sse_components.brokers.base import (
 from sse_components.errors import BrokerUnavailable
 from sse_components.events import NOWHERE, Position, names_over
 from sse_components.hearing import Group, Hearing
+from sse_components.meters import Census, Meters
 from sse_components.node import Node
 from sse_components.patience import Patience
 from sse_components.replay import Greeting, Replay
@@ -76,9 +78,11 @@ class Hub:
         `is_reserved` says which names no pattern covers.
         `told` is given those who come and go, each once in all processes together.
         """
+        self.meters = Meters()
         self._hearing = Hearing(broker, self, self._own)
-        self._replay = Replay(broker, self._hearing, self)
-        self._node = Node(broker, lease, self._hearing, is_watched, told)
+        self._replay = Replay(broker, self._hearing, self, self.meters)
+        self._node = Node(broker, lease, self._hearing, is_watched, self._tell_of)
+        self._told = told
         self._broker = broker
         self._visits = Visits()
         self._recalled = asyncio.Event()
@@ -94,7 +98,8 @@ class Hub:
         self._patience = Patience()
         self._waiting: asyncio.TimerHandle | None = None
         """For what is to be written with what is there."""
-        self._events = 0
+        self._seqs: list[int] = []
+        """Of the events that are there."""
         self._gathered = 0
         """Bytes of the events that are there, each once."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -127,6 +132,16 @@ class Hub:
     @property
     def connections(self) -> int:
         return len(self._subscribers)
+
+    def census(self) -> Census:
+        """Count what is open; may be called from any thread."""
+        subscribers = list(self._subscribers)  # in one step, while the loop goes on
+        return Census(
+            Counter(subscriber.kind for subscriber in subscribers),
+            sum(subscriber.size for subscriber in subscribers),
+            self._hearing.groups,
+            self._node.users,
+        )
 
     @property
     def draining(self) -> bool:
@@ -184,6 +199,7 @@ class Hub:
         greeting: Greeting,
         whose: Whose = NOBODY,
         lasts: float = inf,
+        kind: str = "sse",
     ) -> Subscriber:
         """Subscribe a connection and bring it up to date.
 
@@ -191,7 +207,8 @@ class Hub:
         at most it is ended, and has to come back. The caller calls `leave` when the
         connection is gone, whoever ended it.
         """
-        subscriber = Subscriber(transport, self, whose)
+        subscriber = Subscriber(transport, self, whose, kind)
+        self.meters.opened[kind] += 1
         lasts = min(lasts, self._rotate * random.uniform(0.75, 1.25))
         subscriber.until = time.monotonic() + lasts
         self._hearing.join(subscriber, names)
@@ -284,6 +301,10 @@ class Hub:
             self._deserted.set()
         await subscriber.close()
 
+    def _tell_of(self, transitions: Sequence[Transition]) -> None:
+        self.meters.transitions.update(one.type for one in transitions)
+        self._told(transitions)
+
     async def catch_up(self, subscriber: Subscriber) -> None:
         with self._unavailable_ends(subscriber):
             await self._replay.catch_up(subscriber)
@@ -309,10 +330,13 @@ class Hub:
         if frame.fetches:
             frame = frame.spread_over(self.spread(names_over(frame.group)))
         size = len(frame.sse)
-        self._events += 1
+        if self._seqs[-1:] != [seq]:  # else it came under its pattern, too
+            self._seqs.append(seq)
         self._gathered += size
+        handed = 0
         for subscriber in group.subscribers:
             if seq > subscriber.after:
+                handed += 1
                 subscriber.after = seq
                 if not subscriber.pending:
                     self._dirty.append(subscriber)
@@ -320,17 +344,20 @@ class Hub:
                 subscriber.size += size
                 if subscriber.size > MAX_PENDING:
                     subscriber.overflow()
+                    self.meters.slow["behind"] += 1
+        self.meters.deliveries += handed
 
     def flush(self) -> None:
         if self._waiting is None:
             self._write_or_wait()
         elif self._gathered > GATHERED_BYTES:
             self._waiting.cancel()
-            self._patience.stop(self._events)
+            self._patience.stop(len(self._seqs))
             self._write()
 
     def _write_or_wait(self) -> None:
-        pause = self._patience.pause(time.monotonic(), len(self._dirty), self._events)
+        dirty, events = len(self._dirty), len(self._seqs)
+        pause = self._patience.pause(time.monotonic(), dirty, events)
         if pause:
             loop = asyncio.get_running_loop()
             self._waiting = loop.call_later(pause, self._write_or_wait)
@@ -339,12 +366,16 @@ class Hub:
 
     def _write(self) -> None:
         self._waiting = None
-        self._gathered = self._events = 0
+        self._gathered = 0
+        seqs, self._seqs = self._seqs, []
         now = time.monotonic()
         dirty, self._dirty = self._dirty, []
         for subscriber in dirty:
             subscriber.flush(now)
         self._patience.wrote(time.monotonic() - now)
+        if seqs:
+            self.meters.events += len(seqs)
+            self.meters.latency.add_ages(time.time() * 1e6, seqs)
 
     def reset(self, lost: Mapping[Group, int], present: Position) -> None:
         losers: dict[Subscriber, set[str]] = {}
@@ -353,6 +384,7 @@ class Hub:
                 if subscriber.after < newest:
                     losers.setdefault(subscriber, set()).add(group.name)
         spread, spread_of_all = spread_for(len(losers)), spread_of_all_for(len(losers))
+        self.meters.resets["missed"] += len(losers)
         for subscriber, names in losers.items():
             subscriber.note(dict.fromkeys(names, present.seq))
             if len(names) == len(subscriber.groups):  # a new start
@@ -365,6 +397,7 @@ class Hub:
     def reset_past(self, group: Group, seq: int) -> None:
         for subscriber in group.subscribers:
             if subscriber.after >= seq:
+                self.meters.resets["missed"] += 1
                 subscriber.owed |= {group.name}
                 subscriber.overflow()  # and is reset when it catches up
                 self._dirty.append(subscriber)
@@ -380,6 +413,7 @@ class Hub:
             if names not in frames:
                 frames[names] = wire.stream_reset(present, names, spread)
             subscriber.after = present.seq
+            self.meters.resets["epoch"] += 1
             self._queue(subscriber, frames[names])
         self._node.hurry()
         self.revocations.clear()
@@ -478,6 +512,7 @@ class Hub:
                     "Cut a connection that took nothing for %s s", STUCK_SECONDS
                 )
                 subscriber.abort()
+                self.meters.slow["cut"] += 1
             elif now >= subscriber.until:
                 subscriber.end(wire.stream_close("rotated", RETRY_MILLISECONDS[0]))
             elif subscriber.claim_keep_alive(now, self._keep_alive):

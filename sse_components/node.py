@@ -91,6 +91,11 @@ class Node:
         self._reporting = asyncio.Lock()
         self._is_gone = False
 
+    @property
+    def users(self) -> int:
+        """How many have a connection here; may be asked from any thread."""
+        return sum(group == ONLINE for group, _ in list(self._members))
+
     def add(self, user: str | None, names: Iterable[str], *, comes: bool) -> None:
         """Count groups of a connection, and the connection itself if it comes."""
         for key in self._keys(user, names, comes):

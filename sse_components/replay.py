@@ -8,13 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import merge
 from operator import itemgetter
-from typing import Protocol
+from typing import Literal, Protocol
 
 from sse_components import wire
 from sse_components.brokers.base import Broker, Resumption
 from sse_components.errors import BrokerUnavailable
 from sse_components.events import NOWHERE, Position, names_over
 from sse_components.hearing import Group, Hearing
+from sse_components.meters import Meters
 from sse_components.subscriber import MAX_PENDING, NEVER, Subscriber
 from sse_components.wire import Frame
 
@@ -62,13 +63,17 @@ class _Page:
     lost: Mapping[str, int] = field(default_factory=dict)
     """Groups that are reset, and up to which seq."""
     last: bool = False
+    came_from: Literal["ring", "broker"] = "broker"
 
 
 class Replay:
     """Writes what was missed after a cursor, and lets live events follow."""
 
-    def __init__(self, broker: Broker, hearing: Hearing, crowd: Crowd) -> None:
+    def __init__(
+        self, broker: Broker, hearing: Hearing, crowd: Crowd, meters: Meters
+    ) -> None:
         self._broker = broker
+        self._meters = meters
         self._hearing = hearing
         self._crowd = crowd
         self._reading: dict[tuple[Position, tuple[str, ...]], asyncio.Task[Resumption]]
@@ -157,6 +162,9 @@ class Replay:
                 return
             subscriber.note(page.lost)
             frames = [greeting(page.id)] if greeting else []
+            if greeting and not believed:
+                outcome = "reset" if page.lost else page.came_from
+                self._meters.resumes[outcome] += 1
             greeting = None
             subscriber.owed = subscriber.owed.difference(page.lost)
             frames += subscriber.owed_resets()
@@ -183,7 +191,8 @@ class Replay:
         if self._rings_reach(reading.groups, cursor, reading.believed):
             frames, seq, more = _from_rings(reading.groups, cursor.seq)
             reading.cursor = Position(cursor.epoch, seq)
-            return _Page(cursor, self._spread(frames), last=not more)
+            spread = self._spread(frames)
+            return _Page(cursor, spread, last=not more, came_from="ring")
         names = [group.name for group in reading.groups]
         if cursor.seq >= reading.reset_at:
             reading.reset = frozenset()
@@ -205,6 +214,7 @@ class Replay:
         frames = self._spread([wire.event(event) for event in page.events])
         if page.lost:
             frames.insert(0, self._reset(page, len(names) if reading.all else None))
+            self._meters.resets["forgotten" if page.usable else "cursor"] += 1
             logger.info("Reset %s groups", len(page.lost))
         return _Page(id, frames, dict.fromkeys(page.lost, page.present.seq))
 

@@ -23,6 +23,7 @@ from sse_components.errors import BrokerUnavailable
 from sse_components.grants import Grants
 from sse_components.groups import Policy, covers, is_reserved
 from sse_components.hub import Hub
+from sse_components.meters import Requests
 from sse_components.owed import Owed, refreshing
 from sse_components.places import Places
 from sse_components.pool import Pool
@@ -69,6 +70,10 @@ class _Runtime:
                     self.broker.revoke(subject, pattern, seconds)
 
         return Owed(revoke, "revocations", batch=1)  # what is done isn't done again
+
+    @cached_property
+    def requests(self) -> Requests:
+        return Requests()
 
     @cached_property
     def places(self) -> Places:
@@ -199,6 +204,12 @@ def places() -> Places:
     """Return what limits this process's streams."""
     with _lock:
         return _runtime().places
+
+
+def requests() -> Requests:
+    """Return what counts the requests to the API."""
+    with _lock:
+        return _runtime().requests
 
 
 def grants() -> Grants:

@@ -92,7 +92,7 @@ def _is_ours(request: Request) -> bool:
 async def _serve(
     hub: Hub, request: Request, opening: Opening, transport: WebSocket, receive: Receive
 ) -> None:
-    connection, subscriber = await enter(hub, opening, transport)
+    connection, subscriber = await enter(hub, opening, transport, "websocket")
     conversation = _Conversation(hub, subscriber, request, opening, connection)
     try:
         while (message := await receive())["type"] != "websocket.disconnect":

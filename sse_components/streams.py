@@ -48,7 +48,7 @@ async def stream(
             return
         try:
             opening = await decide(hub, place, request, group)
-            opened = enter(hub, opening, body)
+            opened = enter(hub, opening, body, "sse")
             # All that is here stays for as long as the stream, and there are many.
             del request, opening
             connection, subscriber = await opened

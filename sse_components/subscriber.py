@@ -85,6 +85,7 @@ class Subscriber:
         "busy",
         "ended",
         "groups",
+        "kind",
         "owed",
         "pending",
         "sent",
@@ -101,8 +102,11 @@ class Subscriber:
         transport: Transport,
         owner: Owner,
         whose: Whose,
+        kind: str = "sse",
     ) -> None:
         self.whose = whose
+        self.kind = kind
+        """Of transport."""
         self.groups: tuple[Any, ...] = ()
         """The hub's records of the groups it is subscribed to."""
         self.after = NEVER

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -205,6 +206,19 @@ async def test_a_bad_setting_fails_the_startup_and_is_named(
     assert answer["type"] == "lifespan.startup.failed"
     assert named in answer["message"]
     assert "Streams can't be served" in caplog.text
+
+
+async def test_streams_are_served_without_metrics_where_these_cannot_be(
+    app: Application,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.SSE_COMPONENTS = {"METRICS": "127.0.0.1:9400"}
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    monkeypatch.delitem(sys.modules, "sse_components.metrics", raising=False)
+    await stopped(await started(app))
+    assert "METRICS needs prometheus-client" in caplog.text
 
 
 # Signals

@@ -35,6 +35,7 @@ def test_nothing_given_is_the_table_of_the_protocol() -> None:
         "max_groups": 200,
         "max_streams_per_user": 20,
         "max_streams": 10_000,
+        "metrics": "",
     }.items():
         assert asdict(settings)[name] == value
 
@@ -56,6 +57,7 @@ def test_every_setting_can_be_given() -> None:
             "MAX_GROUPS": 5,
             "MAX_STREAMS_PER_USER": 7,
             "MAX_STREAMS": 6,
+            "METRICS": "0.0.0.0:9400",
         }
     )
     assert settings.prefix == "/live/"
@@ -68,6 +70,7 @@ def test_every_setting_can_be_given() -> None:
     assert settings.keep_alive_seconds == 20
     assert settings.max_groups == 5
     assert settings.max_streams == 6
+    assert settings.metrics == "0.0.0.0:9400"
 
 
 def test_the_project_s_settings_are_valid() -> None:
@@ -138,6 +141,10 @@ BAD: list[tuple[str, list[object]]] = [
     ("MAX_STREAMS_PER_USER", [0, -1, 0.5, "20", True, None]),
     ("MAX_GROUPS", [-1, 0.5, "200", True, None]),
     ("MAX_STREAMS", [-1, 0.5, "10000", False, None]),
+    (
+        "METRICS",
+        ["9400", ":9400", "localhost", "a b:9400", "a:0", "a:65536", 9400, None],
+    ),
 ]
 
 

@@ -17,6 +17,7 @@ from sse_components.events import (
     check_group,
     check_subscribable,
 )
+from sse_components.meters import RoundTrips, Tally
 
 ONLINE = "presence.users"
 """The group of who is online, with events of its own and never only counted."""
@@ -288,6 +289,11 @@ class Broker(ABC):
     the seq of the newest for longer. What it has dropped shows in `resume`.
     Whatever it is asked raises `BrokerUnavailable` within seconds if it is away.
     """
+
+    published: Tally
+    """Events that this object has published, without duplicates."""
+    round_trips: RoundTrips | None = None
+    """Of one that is another process."""
 
     @abstractmethod
     async def check(self) -> None:

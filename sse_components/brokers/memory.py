@@ -47,6 +47,7 @@ from sse_components.events import (
     is_pattern,
     pattern_over,
 )
+from sse_components.meters import Tally
 
 IDEMPOTENCY_SECONDS = 300
 MAX_DESERTED = 10_000
@@ -72,6 +73,7 @@ class MemoryBroker(Broker):
         large_group: int = LARGE_GROUP,
         clock: Callable[[], int] = microseconds,
     ) -> None:
+        self.published = Tally()
         self._clock = clock
         self._size = history_size
         self._history_age = int(history_seconds * 1e6)
@@ -112,6 +114,7 @@ class MemoryBroker(Broker):
             if idempotency and idempotency.key in self._calls:
                 return self._repeated(idempotency)
             published = [Published(self._store(draft, now), False) for draft in drafts]
+            self.published.add(len(published))
             if idempotency:
                 expires = now + int(IDEMPOTENCY_SECONDS * 1e6)
                 call = (expires, idempotency.fingerprint, published)

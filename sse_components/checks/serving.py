@@ -9,7 +9,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Info, Warning, register
+from django.core.checks import CheckMessage, Error, Info, Warning, register
 
 from sse_components import conf
 from sse_components.checks.settings import valid_settings
@@ -50,6 +50,23 @@ def one_process_is_enough(
             hint=f"Set {conf.NAME}['BROKER_URL'] to a Redis if there are more workers, "
             "task queues or commands that do.",
             id="sse_components.I012",
+        )
+    ]
+
+
+@register
+def metrics_can_be_served(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    valid = valid_settings()
+    if valid is None or not valid.metrics or find_spec("prometheus_client"):
+        return []
+    return [
+        Error(
+            f"{conf.NAME}['METRICS'] names an address, and prometheus-client isn't "
+            "installed.",
+            hint="Install django-sse-components[metrics].",
+            id="sse_components.E032",
         )
     ]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,18 @@ def test_a_site_without_a_package_passes_too(site: Path, settings: Settings) -> 
     settings.WSGI_APPLICATION = "wsgi.application"
     (site.parent / "asgi.py").write_text(OURS)
     assert found() == []
+
+
+def test_metrics_without_what_serves_them_are_an_error(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SSE_COMPONENTS = {"METRICS": "127.0.0.1:9400"}
+    assert found() == []
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    (error,) = found()
+    assert error.id == "sse_components.E032"
+    assert error.hint
+    assert "django-sse-components[metrics]" in error.hint
 
 
 def test_a_site_that_does_not_say_what_it_serves_passes(settings: Settings) -> None:

@@ -44,6 +44,7 @@ from sse_components.errors import (
     IdempotencyConflict,
 )
 from sse_components.events import Draft, Event, Position, check_group
+from sse_components.meters import RoundTrips, Tally
 
 IDEMPOTENCY_MICROSECONDS = 300_000_000
 NAMES_PER_CALL = 200
@@ -96,7 +97,9 @@ class RedisBroker(Broker):
             presence_grace_seconds,
             large_group,
         )
-        self._blocking = BlockingCalls(url, self._key)
+        self.published = Tally()
+        self._trips = self.round_trips = RoundTrips()
+        self._blocking = BlockingCalls(url, self._key, self._trips)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sse-redis")
         self._home: asyncio.AbstractEventLoop | None = None
         self._publishing: PipelinedCalls
@@ -131,7 +134,7 @@ class RedisBroker(Broker):
             if not _may_be_repeated(idempotency, started):
                 raise
             answer = self._blocking(self._scripts.publish, arguments)
-        return _published(answer)
+        return self._counted(_published(answer))
 
     async def apublish(
         self, drafts: Sequence[Draft], idempotency: Idempotency | None = None
@@ -146,7 +149,11 @@ class RedisBroker(Broker):
             if not _may_be_repeated(idempotency, started):
                 raise
             answer = await self._publishing(self._scripts.publish, arguments)
-        return _published(answer)
+        return self._counted(_published(answer))
+
+    def _counted(self, published: list[Published]) -> list[Published]:
+        self.published.add(sum(not one.duplicate for one in published))
+        return published
 
     async def resume(
         self, cursor: Position, names: Collection[str], limit: int
@@ -183,8 +190,9 @@ class RedisBroker(Broker):
         loop = asyncio.get_running_loop()
         if self._home is not loop:
             self._home = loop
-            self._publishing = PipelinedCalls(self._url, self._key)
-            self._reading = PipelinedCalls(self._url, self._key)
+            self._publishing, self._reading = (
+                PipelinedCalls(self._url, self._key, self._trips) for _ in range(2)
+            )
         feed = RedisFeed(
             self._url,
             self._prefix,

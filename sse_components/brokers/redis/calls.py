@@ -17,6 +17,7 @@ from redis.retry import Retry
 
 from sse_components.brokers.redis.scripts import Script
 from sse_components.errors import BrokerUnavailable
+from sse_components.meters import RoundTrips
 
 CONNECT_SECONDS = 2
 ANSWER_SECONDS = 3
@@ -79,7 +80,8 @@ def translated() -> Iterator[None]:
 class BlockingCalls:
     """Calls from any thread, each on a connection of a bounded pool."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, round_trips: RoundTrips) -> None:
+        self._round_trips = round_trips
         pool = redis.BlockingConnectionPool.from_url(
             url,
             max_connections=MAX_CONNECTIONS,
@@ -92,7 +94,7 @@ class BlockingCalls:
         self._closed = False
 
     def __call__(self, script: Script, arguments: Sequence[Argument]) -> Any:
-        with self._connected():
+        with self._round_trips.taken([script.name]), self._connected():
             try:
                 return self._client.evalsha(script.digest, 1, self._key, *arguments)
             except NoScriptError:
@@ -128,7 +130,8 @@ class PipelinedCalls:
     meantime is the next batch: the more there is to do, the less each call costs.
     """
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, round_trips: RoundTrips) -> None:
+        self._round_trips = round_trips
         self._client = redis.asyncio.Redis.from_url(
             url,
             retry=no_retry(),
@@ -203,10 +206,11 @@ class PipelinedCalls:
         return answers
 
     async def _execute(self, calls: Sequence[Call]) -> list[Any]:
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for script, arguments in calls:
-                pipeline.evalsha(script.digest, 1, self._key, *arguments)
-            return await pipeline.execute(raise_on_error=False)
+        with self._round_trips.taken([script.name for script, _ in calls]):
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for script, arguments in calls:
+                    pipeline.evalsha(script.digest, 1, self._key, *arguments)
+                return await pipeline.execute(raise_on_error=False)
 
 
 def _settle(future: asyncio.Future[Any], answer: Any) -> None:

@@ -26,6 +26,7 @@ def new_epoch() -> str:
 class Script:
     """A script as it is sent: first whole, then by its digest."""
 
+    name: str
     source: str
 
     @cached_property
@@ -38,7 +39,8 @@ class Scripts:
 
     def __init__(self, clock: str) -> None:
         def script(*names: str) -> Script:
-            return Script("\n".join([clock, *map(lua, ["prelude", *names])]))
+            source = "\n".join([clock, *map(lua, ["prelude", *names])])
+            return Script(names[-1], source)
 
         self.publish = script("publish")
         self.resume = script("resume")
