@@ -529,16 +529,22 @@ def test_nothing_is_left_to_do(
 
 
 async def test_nginx_lets_a_stream_be_silent_between_keep_alives_and_no_longer(
-    tmp_path: Path, machine: Machine, site: Running
+    tmp_path: Path, own_machine: Machine, own_service: Running
 ) -> None:
     (seconds,) = re.findall(
         r"proxy_read_timeout (\d+)s;", FILES["/etc/nginx/conf.d/mysite.conf"]
     )
     assert int(seconds) == 5 * conf.Settings().keep_alive_seconds
-    for proxy in nginx(tmp_path, machine, {"timeout 75s": "timeout 2s"}):
+    for proxy in nginx(tmp_path, own_machine, {"timeout 75s": "timeout 2s"}):
         async with follow(proxy.url + TARGET, trusted=proxy.trusted) as frames:
             for _ in range(4):  # one in a second
                 await frames.next("keep-alive", 2)
+            os.killpg(own_service.process.pid, signal.SIGSTOP)
+            try:
+                with pytest.raises((EOFError, httpx.RemoteProtocolError)):
+                    await frames.next("keep-alive")
+            finally:
+                os.killpg(own_service.process.pid, signal.SIGCONT)
 
 
 async def test_nginx_limits_the_streams_of_an_address(
@@ -794,3 +800,19 @@ async def test_a_pod_that_ends_its_streams_isnt_ready(pod: Pod) -> None:
     writer.close()
     await stream.close()
     assert await asyncio.to_thread(pod.program.process.wait, SECONDS) == 0
+
+
+@pytest.mark.parametrize("name", PROXIES)
+async def test_behind_it_no_request_fails_while_a_new_version_comes(
+    name: str, tmp_path: Path, own_machine: Machine, own_service: Running
+) -> None:
+    await asyncio.to_thread(own_service.wait_for_workers, 2)
+    for proxy in PROXIES[name](tmp_path, own_machine, {}):
+        own_machine.shell(UNIT["ExecReload"], MAINPID=str(own_service.process.pid))
+        statuses = []
+        async with httpx.AsyncClient(verify=proxy.trusted, timeout=SECONDS) as client:
+            while own_service.log.count("Finished server process") < 2:
+                statuses.append((await client.get(f"{proxy.url}/seen")).status_code)
+                await publish(proxy.url, key(own_machine), proxy.trusted)
+        assert set(statuses) == {200}
+        assert len(statuses) > 20
