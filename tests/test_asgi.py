@@ -217,6 +217,7 @@ async def test_streams_are_served_without_metrics_where_these_cannot_be(
     settings.SSE_COMPONENTS = {"METRICS": "127.0.0.1:9400"}
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     monkeypatch.delitem(sys.modules, "sse_components.metrics", raising=False)
+    monkeypatch.delattr("sse_components.metrics", raising=False)
     await stopped(await started(app))
     assert "METRICS needs prometheus-client" in caplog.text
 
