@@ -61,7 +61,7 @@ async def test_the_same_request_to_both_at_the_same_moment_publishes_once(
         assert bodies[0]["id"] == bodies[1]["id"]
         assert sorted(body["duplicate"] for body in bodies) == [False, True]
         heard[bodies[0]["id"]] += 1
-    ids = Counter([(await stream.next()).id for _ in range(REPEATED)])
+    ids = Counter(event.id for event in await stream.take(REPEATED))
     assert ids == heard
     await stream.close()
 
