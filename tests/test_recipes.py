@@ -86,7 +86,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)  # the examples name them
 def people(server: Server) -> dict[str, dict[str, str]]:
     """The headers of users by their primary keys."""
     logged_in = server.log_in(8)
