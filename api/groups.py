@@ -181,7 +181,7 @@ async def group_events(
     A pattern has no events of its own to read; open its stream.
     """
     check_read(request, group)
-    cursor = None if after is None else wire.parse_cursor(after)
+    cursor = None if after is None else wire.parse_position(after)
     found = await past(group, cursor, limit)
     # As they were sent: another reading and writing could change a number.
     body = b'{"events":[%b],"reset":%b,"last_id":"%b","more":%b}' % (

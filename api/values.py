@@ -16,7 +16,7 @@ from sse_components.events import (
 )
 from sse_components.groups import is_reserved, wire_name
 from sse_components.revoking import user_id
-from sse_components.wire import parse_cursor
+from sse_components.wire import parse_position
 
 
 def _group(name: str) -> str:
@@ -49,7 +49,7 @@ def _user(user: str) -> str:
 
 
 def _cursor(text: str) -> str:
-    parse_cursor(text)
+    parse_position(text)
     return text
 
 

@@ -1,4 +1,4 @@
-"""Keeps grants and groups out of uvicorn's log: they stand in the query of a stream."""
+"""Keeps grants and groups out of uvicorn's log: they stand in addresses of ours."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from urllib.parse import quote
 
 
 class QueriesCut(logging.Filter):
-    """Cuts the query of the addresses below a prefix."""
+    """Cuts the query of addresses below a prefix, and what a proxy is to go on with."""
 
     def __init__(self, prefix: str) -> None:
         super().__init__()
         self._prefix = quote(prefix)
+        self._further = f"{self._prefix}grip/"
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -29,4 +30,5 @@ class QueriesCut(logging.Filter):
     def _cut(self, argument: object) -> object:
         # An address as uvicorn logs it begins with the root path, if there is one.
         path = argument.partition("?")[0] if isinstance(argument, str) else ""
-        return path if self._prefix in path else argument
+        before, further, _ = path.partition(self._further)
+        return before + further if self._prefix in path else argument

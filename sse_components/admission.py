@@ -5,21 +5,23 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from sse_components import groups, overhearing, runtime, visitors, wire
+from sse_components import channels, groups, overhearing, runtime, visitors, wire
 from sse_components.errors import BrokerUnavailable, GrantInvalid, KeysUnavailable
 from sse_components.events import Position, hashed
 from sse_components.grants import COOKIE, Grant, fingerprint
 from sse_components.groups import Integrator, Subject, Visitor
 from sse_components.hub import Hub
+from sse_components.judges import Judge
 from sse_components.places import Place
-from sse_components.requests import Request
+from sse_components.progress import Progress
+from sse_components.requests import UNREADABLE, Request
 from sse_components.revocations import Whose, key_subject, merged
 from sse_components.subscriber import Subscriber, Transport
-from sse_components.wire import Condition, Farewell, Frame
+from sse_components.wire import Condition, Farewell, Frame, Id, Vector
 
 RETRY = 2000
 """Milliseconds after which a native EventSource comes back."""
@@ -33,7 +35,7 @@ class Opening:
 
     allowed: Sequence[str]
     denied: Sequence[str]
-    cursor: Position | None
+    cursor: Id | None
     expires: int | None
     """When the first of its grants expires, in seconds since 1970."""
     whose: Whose
@@ -62,8 +64,8 @@ class Denied(Ended):
 
 
 async def decide(
-    hub: Hub,
-    place: Place,
+    judge: Judge,
+    place: Place | None,
     request: Request,
     group: str | None = None,
     *,
@@ -72,37 +74,37 @@ async def decide(
     """Find what a stream carries; raises `Ended`, also if that is nothing.
 
     With a group it is that and nothing else. One that may be empty is refused only
-    what it asks for.
+    what it asks for. One that isn't held by this process takes no place in it.
     """
     settings = runtime.settings()
-    if hub.draining:
-        raise Ended(hub.farewell("shutdown"))
+    if judge.draining:
+        raise Ended(judge.farewell("shutdown"))
     if request.is_too_long:
         text = "The query is longer than 64 KiB."
         raise Denied("bad_request", text)
-    await recalled(hub)
+    await recalled(judge)
     asked = request.groups if group is None else [group]
-    grants = granted(hub, request, request.grants) if group is None else []
+    grants = granted(judge, request, request.grants) if group is None else []
     rendered = [name for grant in grants for name in grant.groups]
     if len({*asked, *rendered}) > settings.max_groups:
         text = f"A stream carries at most {settings.max_groups} groups."
         raise Denied("too_many_groups", text)
     is_page = group is None and not grants
-    position = hub.judged  # from before the visitor is looked up
-    subject = await find_subject(hub, request, asked, is_page=is_page)
+    position = judge.judged  # from before the visitor is looked up
+    subject = await find_subject(judge, request, asked, is_page=is_page)
     page = merged([grant.whose for grant in grants]) if grants else None
     whose = whose_of(request, grants, subject, position)
-    if whose.user is not None and not place.claim(whose.user):
+    if whose.user is not None and place and not place.claim(whose.user):
         most = settings.max_streams_per_user
         logger.warning("A user has %s streams in this process, and wants more", most)
-        raise Ended(hub.farewell("busy"))
+        raise Ended(judge.farewell("busy"))
     allowed, denied = await runtime.policy().allowed(subject, asked)
-    # Nothing is waited for from here until the hub has the stream: what is revoked
+    # Nothing is waited for from here until a hub has the stream: what is revoked
     # before that is seen here, and what is revoked after it, there.
     lately = replace(whose, position=position)  # when the policy was asked
-    if not is_current(hub, whose) or hub.revocations.among(lately, allowed):
-        raise Ended(hub.farewell("regrant"))
-    rendered, revoked = split(hub, grants)
+    if not is_current(judge, whose) or judge.revocations.among(lately, allowed):
+        raise Ended(judge.farewell("regrant"))
+    rendered, revoked = split(judge, grants)
     denied += [name for name in revoked if name not in (*allowed, *denied)]
     if denied:
         most = len({*asked, *rendered, *denied})
@@ -129,7 +131,7 @@ async def enter(
     """Open a stream; return the connection's name, and its end of the hub."""
     connection = secrets.token_urlsafe(9)
 
-    def greeting(id: Position | None) -> Frame:
+    def greeting(id: Id | None) -> Frame:
         frame = wire.stream_open(
             id,
             connection=connection,
@@ -145,16 +147,30 @@ async def enter(
     subscriber = await hub.open(
         overhearing.overheard(transport, connection),
         opening.allowed,
-        opening.cursor,
+        placed(opening.cursor, opening.allowed),
         greeting,
         opening.whose,
         opening.lasts,
         kind,
+        connection,
+        opening.denied,
     )
     return connection, subscriber
 
 
-def granted(hub: Hub, request: Request, texts: Sequence[str]) -> list[Grant]:
+def placed(cursor: Id | None, names: Collection[str]) -> Position | Progress | None:
+    """Return a cursor as a hub takes it, which knows groups by their names."""
+    if not isinstance(cursor, Vector):
+        return cursor
+    if not channels.are_of(cursor.positions, names):
+        return UNREADABLE
+    try:
+        return Progress(cursor, channels.tag)
+    except ValueError:
+        return UNREADABLE
+
+
+def granted(judge: Judge, request: Request, texts: Sequence[str]) -> list[Grant]:
     """Read the grants of a page: of one visitor, in the browser they are for.
 
     Raises `Ended`.
@@ -170,29 +186,29 @@ def granted(hub: Hub, request: Request, texts: Sequence[str]) -> list[Grant]:
     if len({grant.whose.user for grant in grants}) > 1:
         text = "The grants are of several users."
         raise Denied("bad_request", text)
-    if not all(is_current(hub, grant.whose) for grant in grants):
+    if not all(is_current(judge, grant.whose) for grant in grants):
         raise Denied("grant_expired", "The grant is no longer valid.")
     return grants
 
 
-def is_current(hub: Hub, whose: Whose) -> bool:
+def is_current(judge: Judge, whose: Whose) -> bool:
     """Whether what somebody had at a position can still be told to be right.
 
     What was revoked in another epoch nobody remembers.
     """
-    known = whose.position.epoch == hub.position.epoch
-    return known and not hub.revocations.cover(whose)
+    known = whose.position.epoch == judge.position.epoch
+    return known and not judge.revocations.cover(whose)
 
 
 async def find_subject(
-    hub: Hub, request: Request, asked: Sequence[str], *, is_page: bool
+    judge: Judge, request: Request, asked: Sequence[str], *, is_page: bool
 ) -> Subject:
     """Find who asks; a visitor isn't looked up where it makes no difference.
 
     Raises `Ended`.
     """
     if keys := request.keys:
-        return await _integrator(hub, keys)
+        return await _integrator(judge, keys)
     session_key = visitors.session_key(request.headers.get("cookie", ""))
     policy = runtime.policy()
     all_are_public = not is_page and all(policy.is_public(name) for name in asked)
@@ -202,33 +218,33 @@ async def find_subject(
         return await runtime.pool().run(visitors.look_up, session_key)
     except Exception:
         logger.exception("A session could not be looked up")
-        raise Ended(hub.farewell("unavailable")) from None
+        raise Ended(judge.farewell("unavailable")) from None
 
 
-async def _integrator(hub: Hub, keys: Iterable[str]) -> Integrator:
+async def _integrator(judge: Judge, keys: Iterable[str]) -> Integrator:
     try:
         for key in keys:
             if integrator := await groups.authenticate(key):
                 return integrator
     except KeysUnavailable:
-        raise Ended(hub.farewell("unavailable")) from None
+        raise Ended(judge.farewell("unavailable")) from None
     raise Denied("forbidden", "The API key is not valid.")
 
 
-async def recalled(hub: Hub) -> None:
+async def recalled(judge: Judge) -> None:
     """Return when it is known what was revoked; raises `Ended`."""
     try:
-        await hub.recalled()
+        await judge.recalled()
     except BrokerUnavailable:
-        raise Ended(hub.farewell("unavailable")) from None
+        raise Ended(judge.farewell("unavailable")) from None
 
 
-def split(hub: Hub, grants: Iterable[Grant]) -> tuple[list[str], list[str]]:
+def split(judge: Judge, grants: Iterable[Grant]) -> tuple[list[str], list[str]]:
     """Return the groups of grants, and those that were revoked from all of them."""
     held: dict[str, None] = {}
     revoked: dict[str, None] = {}
     for grant in grants:
-        lost = hub.revocations.among(grant.whose, grant.groups)
+        lost = judge.revocations.among(grant.whose, grant.groups)
         revoked |= dict.fromkeys(lost)
         held |= dict.fromkeys(name for name in grant.groups if name not in lost)
     return list(held), [name for name in revoked if name not in held]

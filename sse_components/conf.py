@@ -21,9 +21,15 @@ NAME = "SSE_COMPONENTS"
 EMBEDDED = "memory://"
 """The address of the broker that is one process."""
 
+GRIP_KEY_BYTES = 32
+"""RFC 7518 3.2: at least as many as the hash has."""
+
 _ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/?#\s*]+")  # RFC 6454
 _BROKER_URL = re.compile(r"memory://|(?:rediss?|unix)://\S+")
 _ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9.-]+):(?P<port>[1-9]\d{0,4})")
+_GRIP_URL = re.compile(
+    r"https?://[A-Za-z0-9.-]+(?::(?P<port>[1-9]\d{0,4}))?(?:/[^?#\s]*)?"
+)
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,50}")
 _PREFIX = re.compile(r"/(?:[^/?#\s]+/)*")
 
@@ -51,6 +57,10 @@ class Settings:
     max_streams_per_user: int = 20
     max_streams: int = 10_000
     metrics: str = ""
+    console: bool = False
+    grip_url: str = ""
+    grip_key: str = ""
+    grip_seconds: float = 60
 
 
 def load(given: object) -> Settings:
@@ -74,6 +84,11 @@ def load(given: object) -> Settings:
         raise ImproperlyConfigured(
             f"{NAME}['GROUP_MEMORY_SECONDS'] must not be below HISTORY_SECONDS: "
             "a group is remembered at least as long as its events."
+        )
+    if bool(settings.grip_url) != bool(settings.grip_key):
+        raise ImproperlyConfigured(
+            f"{NAME}['GRIP_URL'] and {NAME}['GRIP_KEY'] go together: where a proxy "
+            "takes what is published, and the key that it signs its requests with."
         )
     return settings
 
@@ -159,6 +174,26 @@ def _address(value: object) -> str:
     return str(value)
 
 
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r} is neither True nor False.")
+    return value
+
+
+def _grip_url(value: object) -> str:
+    # It may hold a password by mistake, so it isn't repeated.
+    found = _GRIP_URL.fullmatch(value) if isinstance(value, str) else None
+    if value != "" and (not found or int(found["port"] or 0) > 65_535):
+        raise ValueError("is the address of a control port, 'http://127.0.0.1:5561'.")
+    return str(value).rstrip("/")
+
+
+def _grip_key(value: object) -> str:
+    if not isinstance(value, str) or 0 < len(value.encode()) < GRIP_KEY_BYTES:
+        raise ValueError(f"is a text of at least {GRIP_KEY_BYTES} bytes.")
+    return value
+
+
 def _callable(value: object) -> Callable[..., Any] | None:
     if value is None:
         return None
@@ -188,4 +223,8 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "max_streams_per_user": _limit,
     "max_streams": _limit,
     "metrics": _address,
+    "console": _switch,
+    "grip_url": _grip_url,
+    "grip_key": _grip_key,
+    "grip_seconds": _number,
 }

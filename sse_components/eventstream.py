@@ -39,7 +39,7 @@ from sse_components.grants import COOKIE, Grant
 from sse_components.groups import Visitor, wire_name
 from sse_components.requests import UNREADABLE
 from sse_components.waiting import wait_for
-from sse_components.wire import parse_cursor
+from sse_components.wire import parse_position
 
 __all__ = ["ChannelManager", "Storage"]
 
@@ -237,6 +237,6 @@ def _position(id: int) -> Position:
     number, seq = divmod(id, SEQS)
     try:
         epoch = number.to_bytes(LONGEST_EPOCH, "big").lstrip(b"\0").decode("latin-1")
-        return parse_cursor(f"{epoch}:{seq}")
+        return parse_position(f"{epoch}:{seq}")
     except (OverflowError, InvalidCursor):
         return UNREADABLE

@@ -14,13 +14,13 @@ from django.core import signing
 
 from sse_components.errors import GrantExpired, GrantInvalid, InvalidCursor
 from sse_components.revocations import Whose, issuer_subject
-from sse_components.wire import parse_cursor
+from sse_components.wire import parse_position
 
 SALT: Final = "sse_components.grant"
 COOKIE: Final = "sse_browser"
+"""The cookie that a bound grant works with; it outlives logins."""
 NO_ISSUER: Final[frozenset[str]] = frozenset()
 """One for all: each has 216 bytes, and most streams have none."""
-"""The cookie that a bound grant works with; it outlives logins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Grants:
         try:
             content = _signer().unsign_object(text)
             whose = Whose(
-                position=parse_cursor(content["p"]),
+                position=parse_position(content["p"]),
                 user=content["u"],
                 browser=content["b"],
                 session=content["s"],

@@ -29,7 +29,10 @@ BROADCAST: Final = "broadcast"
 USERS: Final = "users"
 """The group of every authenticated client."""
 
-_RESERVED: Final = {BROADCAST, USERS, "session", "presence"}
+CONSOLE: Final = "console"
+"""What the groups begin with that staff hears, and nobody else."""
+
+_RESERVED: Final = {BROADCAST, USERS, CONSOLE, "session", "presence"}
 
 FAILED: Final = "AUTHORIZE failed, which counts as a no"
 
@@ -122,10 +125,20 @@ def is_reserved(name: str) -> bool:
 
 
 def is_private_to(visitor: Visitor, name: str) -> bool:
-    """Whether a group is below a visitor's own, `auth.user.7.notifications`."""
+    """Whether a group is below a visitor's own, `auth.user.7.notifications`.
+
+    Those of the console are below each member of the staff.
+    """
     if visitor.user is None:
         return False
+    if name.startswith(f"{CONSOLE}."):
+        return is_staff(visitor.user)
     return name.startswith(f"{user_group(visitor.user.pk)}.")
+
+
+def is_staff(user: Any) -> bool:
+    """Whether a user may use the console."""
+    return bool(getattr(user, "is_staff", False) and getattr(user, "is_active", False))
 
 
 def covers(patterns: Iterable[str], name: str) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import (
 )
 from contextlib import contextmanager, suppress
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 from sse_components import wire
 from sse_components.brokers.base import (
@@ -33,6 +33,7 @@ from sse_components.hearing import Group, Hearing
 from sse_components.meters import Census, Meters
 from sse_components.node import Node
 from sse_components.patience import Patience
+from sse_components.progress import Progress
 from sse_components.replay import Greeting, Replay
 from sse_components.revocations import NOBODY, Revocations, Whose, may_return
 from sse_components.spread import spread_for, spread_of_all_for
@@ -52,6 +53,21 @@ RECALL_SECONDS = (0.05, 1.0)
 REVOKED = "What this stream was granted has been revoked."
 
 logger = logging.getLogger("sse_components.hub")
+
+
+class Watcher(Protocol):
+    """Who is told of connections that open and end."""
+
+    def came(
+        self, subscriber: Subscriber, connection: str, denied: Sequence[str]
+    ) -> None:
+        """Note one that has opened, and which groups it has asked for in vain."""
+
+    def refused(self, subscriber: Subscriber, names: Sequence[str]) -> None:
+        """Note which groups one has asked for in vain while it was open."""
+
+    def went(self, subscriber: Subscriber) -> None:
+        """Note one that is over."""
 
 
 class Hub:
@@ -104,6 +120,7 @@ class Hub:
         """Bytes of the events that are there, each once."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening: asyncio.Task[None] | None = None
+        self.watcher: Watcher | None = None
         self._draining = False
         self._closing = False
         self._deserted = asyncio.Event()
@@ -146,6 +163,30 @@ class Hub:
     @property
     def draining(self) -> bool:
         return self._draining
+
+    def reached(self, subscriber: Subscriber) -> int:
+        """Return the seq up to which a connection was handed all that is its own."""
+        is_complete = not (subscriber.busy or subscriber.pending or subscriber.ended)
+        if is_complete and subscriber.after != NEVER:
+            return self._complete(subscriber).seq
+        return subscriber.handed
+
+    def of(self, subject: str) -> Sequence[Subscriber]:
+        """Return the connections of a subject of revocations."""
+        return self._visits.of(subject)
+
+    def hears(self, name: str) -> int:
+        """Return how many connections hear a group."""
+        return self._hearing.count(name)
+
+    def note_refusal(self, subscriber: Subscriber, names: Sequence[str]) -> None:
+        """Have it known that a connection has asked for groups in vain."""
+        if self.watcher:
+            self.watcher.refused(subscriber, names)
+
+    def send_away(self, subscriber: Subscriber) -> None:
+        """End one connection, for its client to come back."""
+        subscriber.end(self.farewell("rotated"))
 
     async def start(self) -> None:
         """Begin to hear, on the running loop."""
@@ -195,11 +236,13 @@ class Hub:
         self,
         transport: Transport,
         names: Collection[str],
-        cursor: Position | None,
+        cursor: Position | Progress | None,
         greeting: Greeting,
         whose: Whose = NOBODY,
         lasts: float = inf,
         kind: str = "sse",
+        connection: str = "",
+        denied: Sequence[str] = (),
     ) -> Subscriber:
         """Subscribe a connection and bring it up to date.
 
@@ -215,6 +258,8 @@ class Hub:
         self._subscribers.add(subscriber)
         self._visits.add(subscriber)
         self._node.add(whose.user, names, comes=True)
+        if self.watcher:
+            self.watcher.came(subscriber, connection, denied)
         if self._draining:
             subscriber.end(self.farewell("shutdown"))
         try:
@@ -230,7 +275,7 @@ class Hub:
         self,
         subscriber: Subscriber,
         names: Collection[str],
-        cursor: Position | None,
+        cursor: Position | Progress | None,
         answer: Sequence[Frame],
         whose: Whose = NOBODY,
     ) -> None:
@@ -292,6 +337,8 @@ class Hub:
     async def leave(self, subscriber: Subscriber) -> None:
         """Forget a connection."""
         if subscriber in self._subscribers:
+            if self.watcher:
+                self.watcher.went(subscriber)
             self._subscribers.remove(subscriber)
             self._visits.remove(subscriber)
             names = [group.name for group in subscriber.groups]
@@ -511,6 +558,7 @@ class Hub:
                 logger.info(
                     "Cut a connection that took nothing for %s s", STUCK_SECONDS
                 )
+                subscriber.stuck = True
                 subscriber.abort()
                 self.meters.slow["cut"] += 1
             elif now >= subscriber.until:

@@ -21,7 +21,7 @@ from sse_components import revoking
 from sse_components.components.page import page_of
 
 _ROWS_ONLY = "django.contrib.sessions.backends.db"
-_RIGHTS = {"is_active", "password"}
+_RIGHTS = {"is_active", "is_staff", "password"}
 
 
 def connect() -> None:
@@ -81,7 +81,8 @@ def _before_a_user_is_saved(
 
 
 def _loses(before: Mapping[str, Any], user: Any) -> bool:
-    if before.get("is_active", False) and not user.is_active:
+    flags = _RIGHTS - {"password"}
+    if any(before.get(flag, False) and not getattr(user, flag) for flag in flags):
         return True
     return "password" in before and before["password"] != user.password
 

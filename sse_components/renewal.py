@@ -12,12 +12,14 @@ from django.http import HttpRequest, HttpResponse
 
 from sse_components import admission, runtime
 from sse_components.components.page import page_of
-from sse_components.errors import GrantInvalid
+from sse_components.errors import BrokerUnavailable, GrantInvalid
+from sse_components.events import NOWHERE
 from sse_components.grants import COOKIE, Grant
 from sse_components.groups import Visitor
-from sse_components.hub import Hub
+from sse_components.judges import Judge
 from sse_components.posts import Refused, answer, body_of, posted
 from sse_components.revocations import Whose
+from sse_components.waiting import wait_for
 
 RENEWED_SECONDS: Final = 12 * 3600
 """How long what rendering has decided is renewed; after that it is rendered again."""
@@ -35,8 +37,10 @@ def renew(request: HttpRequest) -> HttpResponse:
 
     With `groups` in the body, those it names are all that is left of the grants'.
     """
-    hub = _hub()
+    judge = _judge()
     page = page_of(request)  # with the position from before the visitor was looked up
+    if page.position == NOWHERE:  # without a hub it is that of what was read
+        page.position = judge.judged
     body = body_of(request)
     grants = _read(body.get("grants"))
     wanted = _wanted(body.get("groups"))
@@ -44,8 +48,8 @@ def renew(request: HttpRequest) -> HttpResponse:
     if not getattr(user, "is_active", True):  # some backends don't look at it
         raise Refused(403, "forbidden", "The user is not active.")
     for grant in grants:
-        _check(hub, grant, request.COOKIES.get(COOKIE), user and str(user.pk))
-    rendered, asked = _decided(hub, page.visitor, grants, wanted)
+        _check(judge, grant, request.COOKIES.get(COOKIE), user and str(user.pk))
+    rendered, asked = _decided(judge, page.visitor, grants, wanted)
     most = runtime.settings().max_groups
     if len(rendered) + len(asked) > most:
         raise Refused(403, "size", f"A stream carries at most {most} groups.")
@@ -67,13 +71,23 @@ def renew(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _hub() -> Hub:
+def _judge() -> Judge:
     hub = runtime.hub()
     if hub is None:
+        if runtime.settings().grip_url and runtime.has_streams():
+            return _read_judge()
         raise Refused(503, "unavailable", "This process serves no streams.")
     if not hub.is_recalled:
         raise Refused(503, "unavailable", "What was revoked is not known yet.")
     return hub
+
+
+def _read_judge() -> Judge:
+    """Return one for a process whose streams a proxy holds."""
+    try:
+        return wait_for(runtime.judge)
+    except BrokerUnavailable:
+        raise Refused(503, "unavailable", "The broker is away.") from None
 
 
 def _read(texts: object) -> list[Grant]:
@@ -94,15 +108,15 @@ def _wanted(names: object) -> set[str] | None:
 
 
 def _decided(
-    hub: Hub, visitor: Visitor, grants: Sequence[Grant], wanted: set[str] | None
+    judge: Judge, visitor: Visitor, grants: Sequence[Grant], wanted: set[str] | None
 ) -> tuple[list[str], list[str]]:
     """Return what is granted again as rendered, and what as asked for by name."""
-    allowed_once, revoked = admission.split(hub, grants)
+    allowed_once, revoked = admission.split(judge, grants)
     names = [name for name in allowed_once if wanted is None or name in wanted]
     rendered = {
         name
         for grant in grants
-        for name in admission.split(hub, [grant])[0]
+        for name in admission.split(judge, [grant])[0]
         if name not in grant.asked
     }
     allowed = runtime.policy().allowed_here
@@ -115,7 +129,7 @@ def _decided(
     return ours, theirs
 
 
-def _check(hub: Hub, grant: Grant, cookie: str | None, user: str | None) -> None:
+def _check(judge: Judge, grant: Grant, cookie: str | None, user: str | None) -> None:
     """Refuse what this visitor has no right to any more, or what is too old."""
     if grant.bearer or not grant.is_for(cookie):
         raise Refused(403, "forbidden", "The grant is another browser's.")
@@ -123,7 +137,7 @@ def _check(hub: Hub, grant: Grant, cookie: str | None, user: str | None) -> None
         raise Refused(403, "forbidden", "The grant is another user's.")
     # Which of a user's groups were revoked in another epoch, nobody remembers.
     browser = Whose(grant.whose.position, browser=grant.whose.browser)
-    if not admission.is_current(hub, browser):
+    if not admission.is_current(judge, browser):
         raise Refused(403, "grant_expired", "The grant is no longer valid.")
     if grant.issued + RENEWED_SECONDS <= time.time():
         raise Refused(403, "grant_expired", "The grant is too old to be renewed.")

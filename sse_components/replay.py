@@ -16,15 +16,16 @@ from sse_components.errors import BrokerUnavailable
 from sse_components.events import NOWHERE, Position, names_over
 from sse_components.hearing import Group, Hearing
 from sse_components.meters import Meters
+from sse_components.progress import Progress
 from sse_components.subscriber import MAX_PENDING, NEVER, Subscriber
-from sse_components.wire import Frame
+from sse_components.wire import Frame, Id
 
 PAGE_EVENTS = 100
 """How many missed events are read and written at a time."""
 
 logger = logging.getLogger("sse_components.hub")
 
-Greeting = Callable[[Position | None], Frame]
+Greeting = Callable[[Id | None], Frame]
 """The first frame of a stream, with the id that it may carry."""
 
 
@@ -48,16 +49,44 @@ class _Reading:
     """Whether the cursor is more than the client's word."""
     all: bool = True
     """Whether they are all groups of a connection, whose reset is a new start."""
-    reset: frozenset[str] = frozenset()
-    """Groups that are read no further, because they are reset up to `reset_at`."""
-    reset_at: int = 0
+    progress: Progress | None = None
+    """What the client has had after `cursor`, if it is anything."""
+    late: Mapping[str, int] = field(default_factory=dict)
+    """Names that are read only from a seq on: up to there they were reset, or had."""
+
+    def since(self, name: str) -> int:
+        """Return the seq after which a name is missing."""
+        had = self.progress.of(name) if self.progress else 0
+        return max(self.cursor.seq, had)
+
+    @property
+    def id(self) -> Id:
+        """What the client is to come back with if it is cut now."""
+        return self.progress.at(self.cursor.seq) if self.progress else self.cursor
+
+    def go_on(self, position: Position) -> None:
+        """Note that all up to a position was read."""
+        self.cursor = position
+        if self.progress and position.seq >= self.progress.newest:
+            self.progress = None
+
+    def missing(self, frames: list[Frame]) -> list[Frame]:
+        """Return those that the client hasn't had, under ids that say what it has."""
+        progress = self.progress
+        if progress is None:
+            return frames
+        return [
+            frame.at(progress.at(frame.seq)) if frame.seq < progress.newest else frame
+            for frame in frames
+            if frame.seq > progress.of(frame.group)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
     """A part of what was missed."""
 
-    id: Position | None
+    id: Id | None
     """What a greeting before it may carry: the cursor, if it is usable."""
     frames: list[Frame]
     lost: Mapping[str, int] = field(default_factory=dict)
@@ -81,21 +110,24 @@ class Replay:
         """Those who were cut at the same moment ask the same."""
 
     async def open(
-        self, subscriber: Subscriber, cursor: Position | None, greeting: Greeting
+        self,
+        subscriber: Subscriber,
+        cursor: Position | Progress | None,
+        greeting: Greeting,
     ) -> None:
         """Begin a stream; the cursor is the client's word, and may be a fantasy."""
         await self._hearing.hear(subscriber.groups)
         if self._hearing.position == NOWHERE:  # the broker has only just come
             await self._hearing.wait_for_another_epoch(NOWHERE.epoch)
-        believed = cursor is None
-        cursor = cursor or self._hearing.now(subscriber.groups)
-        await self._write(subscriber, cursor, greeting, believed=believed)
+        reading = self._begin(subscriber.groups, cursor)
+        await self._write(subscriber, reading, greeting)
 
     async def catch_up(self, subscriber: Subscriber, *, complete: bool = True) -> None:
         """Go on where one that was too slow was left."""
         cursor = Position(self._hearing.position.epoch, subscriber.sent)
         await self._hearing.hear(subscriber.groups)
-        await self._write(subscriber, cursor, None, believed=True, complete=complete)
+        reading = _Reading(subscriber.groups, cursor, True)
+        await self._write(subscriber, reading, None, complete=complete)
 
     def give_up(self) -> None:
         """Read no more: everybody is sent away, and the broker may hang."""
@@ -106,7 +138,7 @@ class Replay:
         self,
         subscriber: Subscriber,
         groups: Collection[Group],
-        cursor: Position | None,
+        cursor: Position | Progress | None,
         answer: Sequence[Frame],
     ) -> None:
         """Bring one up to date with more groups, and let live events of them follow.
@@ -116,8 +148,7 @@ class Replay:
         this owns the connection, and holds the groups.
         """
         await self._hearing.hear(groups)
-        now = self._hearing.now(groups)
-        reading = _Reading(groups, cursor or now, cursor is None, all=False)
+        reading = self._begin(groups, cursor, all=False)
         since, lost = reading.cursor.seq, dict[str, int]()
         await subscriber.write([*subscriber.take(), *answer])
         while not subscriber.ending:
@@ -146,15 +177,14 @@ class Replay:
     async def _write(
         self,
         subscriber: Subscriber,
-        cursor: Position,
+        reading: _Reading,
         greeting: Greeting | None,
         *,
-        believed: bool,
         complete: bool = True,
     ) -> None:
-        reading = _Reading(subscriber.groups, cursor, believed)
+        believed = reading.believed
         if greeting:
-            subscriber.since = cursor.seq
+            subscriber.since = reading.cursor.seq
         while not subscriber.ending:
             epoch = self._hearing.position.epoch
             page = await self._turn(reading)
@@ -187,36 +217,55 @@ class Replay:
 
     async def _turn(self, reading: _Reading) -> _Page:
         """Return the next page; the last comes from the rings, without any waiting."""
-        cursor = reading.cursor
-        if self._rings_reach(reading.groups, cursor, reading.believed):
-            frames, seq, more = _from_rings(reading.groups, cursor.seq)
-            reading.cursor = Position(cursor.epoch, seq)
-            spread = self._spread(frames)
-            return _Page(cursor, spread, last=not more, came_from="ring")
+        cursor, id = reading.cursor, reading.id
+        if self._rings_reach(reading):
+            frames, seq, more = _from_rings(reading)
+            frames = reading.missing(self._spread(frames))
+            reading.go_on(Position(cursor.epoch, seq))
+            return _Page(id, frames, last=not more, came_from="ring")
         names = [group.name for group in reading.groups]
-        if cursor.seq >= reading.reset_at:
-            reading.reset = frozenset()
-        asked = [name for name in names if name not in reading.reset]
-        page = await self._read(cursor, asked)
-        if not page.usable:
-            reading.reset = frozenset()
+        late = {name: seq for name, seq in reading.late.items() if seq > cursor.seq}
+        page = await self._read(cursor, [name for name in names if name not in late])
+        progress = reading.progress
+        if not page.usable or (progress and progress.newest > page.present.seq):
+            reading.progress, reading.late = None, {}
             lost = dict.fromkeys(names, page.present.seq)
-            page = replace(page, lost=lost)
-        if reading.reset:
-            page = _up_to(page, reading.reset_at)
-        elif page.lost and page.more:
-            # The next pages would lose them again. Who has been told of a
-            # reset has all up to now, and needs only what comes after.
-            reading.reset, reading.reset_at = frozenset(page.lost), page.present.seq
-        reading.cursor = page.position
-        reading.believed = True
-        id = cursor if page.usable else None
+            page = Resumption(page.present, [], lost, page.present, False, False)
+        else:
+            # A name that doesn't reach back to the cursor may reach back to where the
+            # client has all of it, and is read from there.
+            had = {name: reading.since(name) for name in page.lost}
+            had = {name: seq for name, seq in had.items() if seq > cursor.seq}
+            lost = {name: seq for name, seq in page.lost.items() if name not in had}
+            # The next pages would lose the others again. Who has been told of a reset
+            # has all up to now, and needs only what comes after.
+            reading.late = late | had | dict.fromkeys(lost, page.present.seq)
+            page = _up_to(replace(page, lost=lost), reading.late.values())
         frames = self._spread([wire.event(event) for event in page.events])
+        frames = reading.missing(frames)
+        reading.go_on(page.position)
+        reading.believed = True
         if page.lost:
             frames.insert(0, self._reset(page, len(names) if reading.all else None))
             self._meters.resets["forgotten" if page.usable else "cursor"] += 1
             logger.info("Reset %s groups", len(page.lost))
-        return _Page(id, frames, dict.fromkeys(page.lost, page.present.seq))
+        lost = dict.fromkeys(page.lost, page.present.seq)
+        return _Page(id if page.usable else None, frames, lost)
+
+    def _begin(
+        self,
+        groups: Collection[Group],
+        cursor: Position | Progress | None,
+        *,
+        all: bool = True,
+    ) -> _Reading:
+        if cursor is None:
+            return _Reading(groups, self._hearing.now(groups), True, all)
+        if isinstance(cursor, Position):
+            return _Reading(groups, cursor, False, all)
+        reading = _Reading(groups, cursor.oldest, False, all, cursor)
+        reading.go_on(cursor.oldest)
+        return reading
 
     def _reset(self, page: Resumption, all: int | None) -> Frame:
         # A reset of all groups is a new start and carries an id; one of some must
@@ -238,14 +287,17 @@ class Replay:
             return frames
         return [frame.spread_over(spreads.get(frame.group, 0)) for frame in frames]
 
-    def _rings_reach(
-        self, groups: Iterable[Group], cursor: Position, believed: bool
-    ) -> bool:
-        heard = self._hearing
+    def _rings_reach(self, reading: _Reading) -> bool:
+        heard, cursor, progress = self._hearing, reading.cursor, reading.progress
+        newest = max(heard.position.seq, heard.newest)
         return (
             cursor.epoch == heard.position.epoch
-            and (believed or cursor.seq <= max(heard.position.seq, heard.newest))
-            and all(group.reaches(cursor.seq) for group in groups)
+            and (reading.believed or cursor.seq <= newest)
+            # What the client has had and we haven't heard yet would come again, live.
+            and (progress is None or progress.newest <= heard.position.seq)
+            and all(
+                group.reaches(reading.since(group.name)) for group in reading.groups
+            )
         )
 
     def _release(
@@ -278,9 +330,13 @@ class Replay:
             raise BrokerUnavailable("The hub has given up.") from None
 
 
-def _from_rings(groups: Iterable[Group], after: int) -> tuple[list[Frame], int, bool]:
+def _from_rings(reading: _Reading) -> tuple[list[Frame], int, bool]:
     """Return a page of frames, up to where it goes, and whether there is more."""
-    found = [group.ring.after(after, MAX_PENDING) for group in groups]
+    after = reading.cursor.seq
+    found = [
+        group.ring.after(reading.since(group.name), MAX_PENDING)
+        for group in reading.groups
+    ]
     missed = [frames for frames in found if frames]
     frames: list[Frame] = []
     size, last = 0, after
@@ -299,8 +355,9 @@ def _from_rings(groups: Iterable[Group], after: int) -> tuple[list[Frame], int, 
     return frames, last, size > MAX_PENDING
 
 
-def _up_to(page: Resumption, seq: int) -> Resumption:
-    """Return the part of a page that ends at a seq."""
+def _up_to(page: Resumption, ends: Collection[int]) -> Resumption:
+    """Return the part of a page that ends at the first of some seqs."""
+    seq = min(ends, default=page.position.seq)
     if page.position.seq <= seq:
         return page
     events = [event for event in page.events if event.position.seq <= seq]

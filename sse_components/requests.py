@@ -10,7 +10,7 @@ from django.http import parse_cookie
 
 from sse_components.errors import InvalidCursor
 from sse_components.events import Position
-from sse_components.wire import STOP, parse_cursor
+from sse_components.wire import STOP, Vector, parse_cursor
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -67,7 +67,7 @@ class Request:
         return self._cursor_text == STOP
 
     @property
-    def cursor(self) -> Position | None:
+    def cursor(self) -> Position | Vector | None:
         """How far the client has got; `UNREADABLE` if it says nothing sensible."""
         try:
             return parse_cursor(self._cursor_text) if self._cursor_text else None

@@ -46,7 +46,11 @@ def may_return(revocation: Revocation) -> bool:
 
     A session's user may have another by now, and a key may only have changed.
     """
-    return revocation.subject.startswith(("session:", "key:"))
+    return _may_return(revocation.subject)
+
+
+def _may_return(subject: str) -> bool:
+    return subject.startswith(("session:", "key:"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,12 @@ class Whose:
         if others := other.subjects - self.subjects:
             return replace(self, position=position, others=self.others | others)
         return replace(self, position=position)
+
+
+def may_end_for_good(whose: Whose) -> Whose:
+    """Return the one who is left of somebody without what may return."""
+    gone = frozenset(one for one in whose.subjects if not _may_return(one))
+    return Whose(whose.position, others=gone)
 
 
 NOBODY = Whose(NOWHERE)

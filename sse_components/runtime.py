@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from sse_components.errors import BrokerUnavailable
 from sse_components.grants import Grants
 from sse_components.groups import Policy, covers, is_reserved
 from sse_components.hub import Hub
+from sse_components.judges import Judge, Reader
+from sse_components.logbook.keeper import Keeper
 from sse_components.meters import Requests
 from sse_components.owed import Owed, refreshing
 from sse_components.places import Places
@@ -37,9 +40,12 @@ class _Runtime:
 
     settings: conf.Settings
     hub: Hub | None = None
+    keeper: Keeper | None = None
     starting: asyncio.Task[Hub] | None = None
     loop: asyncio.AbstractEventLoop | None = None
     """Where the hub lives."""
+    reader: tuple[Reader, float] | None = None
+    """What was read last of revocations in a process without a hub, and when."""
     is_known_to_be_silent: bool = False
     """Whether it has been logged that nobody hears this process."""
 
@@ -101,6 +107,9 @@ SILENT = (
     "This process serves no streams, and the embedded broker "
     f"({conf.NAME}['BROKER_URL'] = 'memory://') doesn't reach another one."
 )
+
+REREAD_SECONDS = 0.5
+"""How old what was read of revocations may be: a proxy asks for many at once."""
 
 WATCHED = 4096
 """Names of which it is remembered whether their members are to be known."""
@@ -214,6 +223,23 @@ def grants() -> Grants:
         return _runtime().grants
 
 
+async def judge(*, fresh: bool = True) -> Judge:
+    """Return who knows what was revoked: the hub, or else what is read now.
+
+    Or was read a moment ago, if that will do: what was granted later than that would be
+    taken for revoked. Raises `BrokerUnavailable`.
+    """
+    runtime = _runtime()
+    if runtime.hub is not None:
+        return runtime.hub
+    read, moment = runtime.reader or (None, 0.0)
+    now = time.monotonic()
+    if fresh or read is None or now - moment > REREAD_SECONDS:
+        read = await Reader.read(broker(), is_reserved)
+        runtime.reader = read, now
+    return read
+
+
 def hub() -> Hub | None:
     """Return this process's hub, if it serves streams."""
     # Of each request: settings at fault are for the system check to tell.
@@ -269,6 +295,9 @@ async def _start(runtime: _Runtime) -> Hub:
         told=runtime.tell,
     )
     await hub.start()
+    if settings.console:
+        runtime.keeper = Keeper(hub, broker(), settings.history_seconds)
+        runtime.keeper.start()
     runtime.hub = hub
     return hub
 
@@ -282,6 +311,8 @@ async def stop() -> None:
         await asyncio.wait([runtime.starting])
     if runtime.hub:
         await runtime.hub.close()
+    if runtime.keeper:
+        await runtime.keeper.close()
     if "broker" in vars(runtime):
         await runtime.broker.close()
     if "pool" in vars(runtime):

@@ -20,13 +20,13 @@ from sse_components.admission import (
     find_subject,
     granted,
     is_current,
+    placed,
     recalled,
     split,
     whose_of,
 )
 from sse_components.body import ClientGone
 from sse_components.errors import InvalidCursor
-from sse_components.events import Position
 from sse_components.hub import Hub
 from sse_components.requests import UNREADABLE, Message, Receive, Request, Scope, Send
 from sse_components.subscriber import Subscriber
@@ -178,6 +178,7 @@ class _Conversation:
         denied += [name for name in revoked if name not in (*allowed, *denied)]
         if denied:
             logger.warning("Denied %s of %s groups asked for", len(denied), len(asked))
+            self._hub.note_refusal(self._subscriber, denied)
         answer = [_denied(name, "This group is not allowed.") for name in denied]
         fresh: list[str] = []
         for name in dict.fromkeys([*rendered, *allowed]):
@@ -190,9 +191,8 @@ class _Conversation:
                 fresh.append(name)
                 answer.append(wire.subscription_response(name, "subscribed"))
         self._names.update(fresh)
-        await self._hub.subscribe(
-            self._subscriber, fresh, cursor if fresh else None, answer, whose
-        )
+        since = placed(cursor, self._names) if fresh else None
+        await self._hub.subscribe(self._subscriber, fresh, since, answer, whose)
 
     async def _unsubscribe(self, names: Sequence[str]) -> None:
         if len(names) > (most := runtime.settings().max_groups):
@@ -238,7 +238,7 @@ def _texts(said: dict[str, Any], name: str) -> list[str]:
     return texts
 
 
-def _cursor(said: dict[str, Any]) -> Position | None:
+def _cursor(said: dict[str, Any]) -> wire.Id | None:
     text = said.get("last_event_id")
     if text is None or text == "":
         return None

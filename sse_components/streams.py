@@ -35,8 +35,8 @@ async def stream(
     """Serve a stream of one group and nothing else, or, without one, of a page."""
     request = Request(scope)
     try:
-        cors = _admit(request)
-    except _Refused as refused:
+        cors = admit(request)
+    except Refused as refused:
         await _answer(send, refused)
         return
     body = Body(send)
@@ -72,7 +72,7 @@ async def _refuse(body: Body, farewell: Farewell) -> None:
     overhearing.tell(overhearing.NOBODY, farewell)
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """Answered with a status, before anything is known of the stream."""
 
     def __init__(self, status: int, text: str, headers: Sequence[Header] = ()) -> None:
@@ -81,12 +81,12 @@ class _Refused(Exception):
         self.headers = headers
 
 
-def _admit(request: Request) -> list[Header]:
+def admit(request: Request) -> list[Header]:
     """Refuse what isn't for us; return the headers that the rest is answered with."""
     try:
         host = hosts.host_of(request.headers, request.server)
     except DisallowedHost:
-        raise _Refused(400, "This host is not one of ours.") from None
+        raise Refused(400, "This host is not one of ours.") from None
     origin = request.headers.get("origin")
     cors: list[Header] = []
     if origin and origin in runtime.settings().allowed_origins:
@@ -98,18 +98,18 @@ def _admit(request: Request) -> list[Header]:
     elif request.headers.get("sec-fetch-site") == "cross-site" or (
         origin is not None and hosts.is_foreign(origin, host)
     ):
-        raise _Refused(403, "This origin is not allowed.")
+        raise Refused(403, "This origin is not allowed.")
     if request.method == "OPTIONS":
-        raise _Refused(204, "", [*cors, *PREFLIGHT])
+        raise Refused(204, "", [*cors, *PREFLIGHT])
     if request.method != "GET":
-        raise _Refused(405, "A stream is read with GET.", [(b"allow", b"GET, OPTIONS")])
+        raise Refused(405, "A stream is read with GET.", [(b"allow", b"GET, OPTIONS")])
     if request.wants_to_stop:
         # A native EventSource stops for good at this (WHATWG HTML 9.2.3).
-        raise _Refused(204, "", cors)
+        raise Refused(204, "", cors)
     return cors
 
 
-async def _answer(send: Send, refused: _Refused) -> None:
+async def _answer(send: Send, refused: Refused) -> None:
     body = refused.text.encode()
     kind = [(b"content-type", b"text/plain; charset=utf-8")] if body else []
     headers = [*kind, *refused.headers]

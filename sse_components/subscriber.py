@@ -80,17 +80,19 @@ class Subscriber:
         "_owner",
         "_since",
         "_task",
-        "_transport",
         "after",
         "busy",
         "ended",
         "groups",
+        "handed",
         "kind",
         "owed",
         "pending",
         "sent",
         "since",
         "size",
+        "stuck",
+        "transport",
         "until",
         "whose",
         "writing",
@@ -114,7 +116,11 @@ class Subscriber:
         self.since = NEVER
         """It had, or will have, all events after this seq."""
         self.sent = 0
-        """It has been handed everything up to this seq."""
+        """Everything up to this seq was taken, to be written."""
+        self.handed = 0
+        """Everything up to this seq was written."""
+        self.stuck = False
+        """Whether it was cut because it took nothing."""
         self.pending: list[Frame] = []
         self.size = 0
         self.owed: frozenset[str] = NONE
@@ -128,7 +134,7 @@ class Subscriber:
         self.until = math.inf
         """When it is to be sent away, to come back elsewhere."""
         self._early: float | None = self.written + 1
-        self._transport = transport
+        self.transport = transport
         self._owner = owner
         self._farewell: Farewell | None = None
         self._since: dict[str, int] | None = None
@@ -138,6 +144,19 @@ class Subscriber:
     @property
     def ending(self) -> bool:
         return self._farewell is not None or self.ended
+
+    @property
+    def farewell(self) -> Farewell | None:
+        """What it is ended with, if it is."""
+        return self._farewell
+
+    @property
+    def noted(self) -> Mapping[str, int] | None:
+        """Of groups after which seq it has all, where that isn't `since`.
+
+        What is noted later is in another one.
+        """
+        return self._since
 
     def overflow(self) -> None:
         """Give up on what is pending; it is to be fetched again from `sent`."""
@@ -149,6 +168,8 @@ class Subscriber:
         """Give up on what is pending for good: it isn't to have it any more."""
         self.pending = []
         self.size = 0
+        if self.after != NEVER:
+            self.after = self.sent
 
     def release(self, seq: int, frames: list[Frame]) -> None:
         """Queue what brings it up to a seq, and let live events follow."""
@@ -158,11 +179,12 @@ class Subscriber:
     def follow(self, groups: Iterable[Any], since: int) -> None:
         """Note groups that came later, and after which seq it has all of theirs."""
         self.groups += tuple(groups)
+        self.handed = min(self.handed, since)
         self.note({group.name: since for group in groups})
 
     def begin(self, seq: int) -> None:
         """Note that all it had is of an epoch that is gone, up to a seq of the next."""
-        self.sent = 0
+        self.sent = self.handed = 0
         self.since = seq
         self._since = None
 
@@ -203,12 +225,13 @@ class Subscriber:
         elif self.pending:
             frames = self.take()
             try:
-                if self._transport.write_now(frames):
+                if self.transport.write_now(frames):
+                    self.handed = self.sent
                     return
             except Exception as error:
                 self._fail(error)
                 return
-            self._drive(self._transport.write(frames))
+            self._drive(self.transport.write(frames))
 
     def claim_keep_alive(self, now: float, seconds: float) -> bool:
         """Whether a keep-alive is due: the early one, which is due once, or silence."""
@@ -248,16 +271,16 @@ class Subscriber:
         """Cut the connection; the client will come back with its cursor."""
         self.ended = True
         with suppress(Exception):
-            self._transport.abort()
+            self.transport.abort()
 
     async def write(self, frames: Sequence[Frame]) -> None:
         """Write while catching up, at the pace of the connection."""
         self.written = time.monotonic()
-        if self._transport.write_now(frames):
-            return
-        self.writing = self.written
-        await self._transport.write(frames)
-        self.writing = None
+        if not self.transport.write_now(frames):
+            self.writing = self.written
+            await self.transport.write(frames)
+            self.writing = None
+        self.handed = self.sent
 
     async def run(self) -> None:
         """Catch up, write what came in the meantime, and hand over to the fan-out."""
@@ -306,7 +329,7 @@ class Subscriber:
         if frames := self.owed_resets() + self.take():
             await self.write(frames)
         self.writing = time.monotonic()
-        await self._transport.end(self._farewell)
+        await self.transport.end(self._farewell)
         self.writing = None
 
     def _drive(self, writing: Coroutine[Any, Any, None]) -> None:
@@ -314,6 +337,7 @@ class Subscriber:
         try:
             waiting = writing.send(None)
         except StopIteration:
+            self.handed = self.sent
             return
         except (KeyboardInterrupt, SystemExit):
             raise
@@ -332,6 +356,7 @@ class Subscriber:
             if writing:
                 await writing
                 self.writing = None
+                self.handed = self.sent
             await self.run()
         except Exception as error:
             self._fail(error)
@@ -343,7 +368,7 @@ class Subscriber:
         if not isinstance(error, OSError):  # which says only that the client has gone
             logger.error("A connection could not be written to", exc_info=error)
             with suppress(Exception):  # it is the others' turn, whatever this one does
-                self._transport.abort()
+                self.transport.abort()
 
 
 class _Started:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from functools import lru_cache
 from sys import intern
 from typing import Any, Final, Literal, Self
@@ -46,7 +47,30 @@ _CLOSE_CODES: dict[Condition | Reason, int] = {
 
 CALLED_FOR = ("component.", "presence.")
 """What the types of events begin with for which components ask the server."""
-_POSITION = re.compile(r"([A-Za-z0-9]{1,16}):(0|[1-9][0-9]{0,15})")
+_EPOCH, _SEQ = r"([A-Za-z0-9]{1,16})", r"(0|[1-9][0-9]{0,15})"
+_POSITION = re.compile(f"{_EPOCH}:{_SEQ}")
+_PLACE = re.compile(f"([0-9a-f]{{8}}):{_EPOCH}-{_SEQ}")
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """How far a client has got in each of several groups; as text an id too.
+
+    Who holds streams for us orders events by group only, so one position doesn't do.
+    """
+
+    positions: Mapping[str, Position]
+    """By tag; a tag stands for a group or pattern."""
+
+    def __str__(self) -> str:
+        return ",".join(
+            f"{tag}:{position.epoch}-{position.seq}"
+            for tag, position in self.positions.items()
+        )
+
+
+Id = Position | Vector
+"""What a client comes back with."""
 
 
 class Frame:
@@ -81,6 +105,12 @@ class Frame:
             self._text = self.json.decode()
         return self._text
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """The fields of the event of a stream, but for the data."""
+        lines = self.sse[: self._start].decode().splitlines()
+        return dict(line.split(": ", 1) for line in lines if ": " in line)
+
     def spread_over(self, milliseconds: int) -> Self:
         """Return the frame that has browsers fetch within that time, not at once.
 
@@ -96,6 +126,17 @@ class Frame:
             self._spread = milliseconds, frame
         return self._spread[1]
 
+    def at(self, id: Id) -> Self:
+        """Return the same frame under another id; the one in its object stays."""
+        head, _, fields = self.sse[: self._start].partition(b"\n")
+        if fields.startswith(b"id: "):
+            fields = fields.partition(b"\n")[2]
+        head += b"\nid: %b\n" % str(id).encode() + fields
+        frame = copy(self)
+        frame.sse = head + self.sse[self._start :]
+        frame._start = len(head)
+        return frame
+
     def behind(self, prologue: bytes) -> Self:
         """Return the same frame with something of the stream's own before it."""
         frame = copy(self)
@@ -107,13 +148,14 @@ class Frame:
 class Farewell(Frame):
     """The last frame of a stream, after which a WebSocket is closed with a code."""
 
-    __slots__ = ("code",)
+    __slots__ = ("code", "why")
 
     def __init__(
         self, type: str, data: bytes, id: str | None, why: Condition | Reason
     ) -> None:
         super().__init__(type, data, id)
         self.code = _CLOSE_CODES[why]
+        self.why = why
 
 
 def dumps(value: object, default: Callable[[Any], Any] | None = None) -> bytes:
@@ -152,7 +194,7 @@ def event(event: Event) -> Frame:
 
 
 def stream_open(
-    id: Position | None,
+    id: Id | None,
     *,
     connection: str,
     groups: Sequence[str],
@@ -174,12 +216,12 @@ def stream_open(
     )
 
 
-def keep_alive(id: Position | None) -> Frame:
+def keep_alive(id: Id | None) -> Frame:
     """Return the frame of a silent stream; with an id, all up to there was sent."""
     return _control("keep-alive", id)
 
 
-def stream_reset(id: Position | None, groups: Iterable[str], spread: int = 0) -> Frame:
+def stream_reset(id: Id | None, groups: Iterable[str], spread: int = 0) -> Frame:
     """Return the frame that says which groups may have missed events.
 
     Browsers fetch what they show again, each after a random time below `spread`, in
@@ -224,19 +266,32 @@ def subscription_response(group: str, status: Subscribing, message: str = "") ->
     )
 
 
-def parse_cursor(text: str) -> Position:
-    """Return the position that a client says it has got to.
+def parse_cursor(text: str) -> Id:
+    """Return the position, or the positions, that a client says it has got to.
 
     The text is the client's, and hostile until proven otherwise. Raises
     `InvalidCursor`, which doesn't repeat it.
     """
+    if "-" not in text:  # which stands in no position
+        return parse_position(text)
+    positions: dict[str, Position] = {}
+    for place in text.split(",") if len(text) <= MAX_CURSOR else [""]:
+        match = _PLACE.fullmatch(place)
+        if match is None or match[1] in positions or int(match[3]) > MAX_SEQ:
+            raise InvalidCursor("A cursor of groups is tag:epoch-seq for each of them.")
+        positions[match[1]] = Position(intern(match[2]), int(match[3]))
+    return Vector(positions)
+
+
+def parse_position(text: str) -> Position:
+    """Return the one position that a text is; raises `InvalidCursor` as well."""
     match = _POSITION.fullmatch(text) if len(text) <= MAX_CURSOR else None
     if match is None or int(match[2]) > MAX_SEQ:
         raise InvalidCursor("A cursor is epoch:seq.")
     return Position(intern(match[1]), int(match[2]))  # many have the same epoch
 
 
-def _control(type: str, id: Position | None, **fields: object) -> Frame:
+def _control(type: str, id: Id | None, **fields: object) -> Frame:
     text = None if id is None else str(id)
     return Frame(type, _data(type, text, fields), text)
 

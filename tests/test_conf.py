@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from sse_components import conf
 
+KEY = "k" * 32
+
 
 def faults(given: object) -> list[str]:
     with pytest.raises(ImproperlyConfigured) as caught:
@@ -36,6 +38,10 @@ def test_nothing_given_is_the_table_of_the_protocol() -> None:
         "max_streams_per_user": 20,
         "max_streams": 10_000,
         "metrics": "",
+        "console": False,
+        "grip_url": "",
+        "grip_key": "",
+        "grip_seconds": 60,
     }.items():
         assert asdict(settings)[name] == value
 
@@ -58,6 +64,10 @@ def test_every_setting_can_be_given() -> None:
             "MAX_STREAMS_PER_USER": 7,
             "MAX_STREAMS": 6,
             "METRICS": "0.0.0.0:9400",
+            "CONSOLE": True,
+            "GRIP_URL": "http://pushpin:5561/",
+            "GRIP_KEY": KEY,
+            "GRIP_SECONDS": 20,
         }
     )
     assert settings.prefix == "/live/"
@@ -71,6 +81,10 @@ def test_every_setting_can_be_given() -> None:
     assert settings.max_groups == 5
     assert settings.max_streams == 6
     assert settings.metrics == "0.0.0.0:9400"
+    assert settings.console is True
+    assert settings.grip_url == "http://pushpin:5561"
+    assert settings.grip_key == KEY
+    assert settings.grip_seconds == 20
 
 
 def test_the_project_s_settings_are_valid() -> None:
@@ -145,6 +159,11 @@ BAD: list[tuple[str, list[object]]] = [
         "METRICS",
         ["9400", ":9400", "localhost", "a b:9400", "a:0", "a:65536", 9400, None],
     ),
+    ("CONSOLE", [1, "yes", None, []]),
+    ("GRIP_URL", ["pushpin:5561", "ftp://a", "http://a?b=c", "http://a b", 7, None]),
+    ("GRIP_URL", ["http://a:65536", "http://a:0"]),
+    ("GRIP_KEY", ["short", KEY.encode(), 7, None]),
+    ("GRIP_SECONDS", [0, -1, "60", True, None]),
 ]
 
 
@@ -154,6 +173,20 @@ BAD: list[tuple[str, list[object]]] = [
 def test_a_wrong_value_is_refused_with_its_key(key: str, value: object) -> None:
     (fault,) = faults({key: value})
     assert fault.startswith(f"SSE_COMPONENTS['{key}']")
+
+
+@pytest.mark.parametrize("given", [{"GRIP_URL": "http://a"}, {"GRIP_KEY": KEY}])
+def test_a_proxy_needs_an_address_and_a_key(given: dict[str, object]) -> None:
+    with pytest.raises(ImproperlyConfigured, match="go together"):
+        conf.load(given)
+
+
+@pytest.mark.parametrize(
+    "given", [{"GRIP_KEY": "s3cret"}, {"GRIP_URL": "http://me:s3cret@a"}]
+)
+def test_what_a_proxy_is_told_in_secret_is_not_repeated(given: dict[str, str]) -> None:
+    (fault,) = faults(given)
+    assert "s3cret" not in fault
 
 
 def test_the_password_in_a_broker_s_address_is_not_repeated() -> None:

@@ -125,9 +125,9 @@ class Client:
         elif type == "keep-alive":
             self.complete = id is not None
         elif type == "test":
-            self.received.append(wire.parse_cursor(id))
+            self.received.append(wire.parse_position(id))
         if id:
-            position = wire.parse_cursor(id)
+            position = wire.parse_position(id)
             same = position.epoch == self.cursor.epoch
             if same and position.seq < self.cursor.seq:
                 self.faults.append("an id went back")
@@ -311,12 +311,12 @@ class ChangingClient(Client):
                     self._reset(name, data.get("id"))
             case "keep-alive" if data.get("id"):
                 self.complete = True
-                self._done(wire.parse_cursor(data["id"]))
+                self._done(wire.parse_position(data["id"]))
             case "test":
-                self._event(wire.parse_cursor(data["id"]))
+                self._event(wire.parse_position(data["id"]))
                 return
         if data.get("id"):
-            self._advance(wire.parse_cursor(data["id"]))
+            self._advance(wire.parse_position(data["id"]))
 
     def check_reset(self, name: str) -> None:
         change, cursor = self.change, self.cursor
@@ -367,7 +367,7 @@ class ChangingClient(Client):
             self.check_reset(name)
             term.since = term.sure = len(self.world.log)
             if id:
-                term.least = term.sure = self.world.known(wire.parse_cursor(id))
+                term.least = term.sure = self.world.known(wire.parse_position(id))
         elif name not in self.leaving:
             self.faults.append(f"{name} was reset, which it hasn't")
 
@@ -592,7 +592,8 @@ class World:
         client.connected()
         hub = self.hubs[server]
 
-        def greeting(id: Position | None) -> Frame:
+        def greeting(id: wire.Id | None) -> Frame:
+            assert not isinstance(id, wire.Vector)
             return wire.stream_open(
                 self.greet(hub, id),
                 connection="",

@@ -131,6 +131,8 @@ def test_other_groups_keep_their_names_on_the_wire(name: str) -> None:
         "auth.user.7.notifications",
         "auth.user.*",
         "users.of.mine",
+        "console.tail",
+        "console.user.*",
     ],
 )
 def test_reserved_names(name: str) -> None:
@@ -145,6 +147,29 @@ def test_names_that_only_look_reserved(name: str) -> None:
     assert not groups.is_reserved(name)
 
 
+CONSOLE = "console.tail console.user.7 console.user.* console.control"
+
+
+@pytest.mark.parametrize(
+    ("rights", "expected"),
+    [
+        ({"is_staff": True}, CONSOLE),
+        ({"is_superuser": True}, ""),
+        ({"is_staff": True, "is_active": False}, ""),
+        ({}, ""),
+    ],
+)
+async def test_staff_alone_hears_the_console(
+    rights: dict[str, bool], expected: str
+) -> None:
+    visitor = Visitor(User(pk=1, **rights))
+    everything = policy("**", "console.*", authorize=Authorize(True))
+    assert await allowed(everything, visitor, CONSOLE) == expected
+    assert await allowed(everything, Visitor(), CONSOLE) == ""
+    key = Integrator("k", ("**", "console.*"))
+    assert await allowed(everything, key, CONSOLE) == ""
+
+
 def test_patterns_cover_what_they_match() -> None:
     assert groups.covers(["shop.*", "news.**"], "news.local.today")
     assert groups.covers(["news.*"], "news.*")
@@ -152,7 +177,9 @@ def test_patterns_cover_what_they_match() -> None:
     assert not groups.covers([], "news.local")
 
 
-reserved = st.sampled_from(["broadcast", "users", "session", "presence"]) | st.builds(
+reserved = st.sampled_from(
+    ["broadcast", "users", "session", "presence", "console"]
+) | st.builds(
     "{}.{}".format,
     st.sampled_from(["session", "presence", "auth.user", "auth.user.7"]),
     st.sampled_from(["7", "users", "h-47DEQpj8HBSa-_TImW-5JC", "notifications"]),

@@ -142,7 +142,7 @@ class World:
             await asyncio.sleep(0)
 
 
-def _greeting(id: Position | None) -> Frame:
+def _greeting(id: wire.Id | None) -> Frame:
     return wire.stream_open(
         id, connection="", groups=[], denied=[], keep_alive=15, retry=1, expires=None
     )
@@ -294,8 +294,8 @@ async def test_an_event_whose_two_names_come_apart_is_missed_by_nobody(
     await group.until(lambda: _ids(group) == ids)
     assert _ids(pattern) == []
     world.hub._keep_all_alive(time.monotonic() + 16)
-    cursor = wire.parse_cursor(pattern.events[-1]["id"])
-    assert cursor.seq < wire.parse_cursor(ids[0]).seq
+    cursor = wire.parse_position(pattern.events[-1]["id"])
+    assert cursor.seq < wire.parse_position(ids[0]).seq
     between, _ = await world.open("a.*")
     world.broker.heard.hear_late()
     await world.settle()
@@ -521,7 +521,7 @@ async def test_a_new_epoch_resets_everybody_once(world: World) -> None:
         reset = next(e for e in transport.events if e["type"] == "stream-reset")
         assert reset["id"].startswith("another:")
         # The event came before the reset, which covers it.
-        assert wire.parse_cursor(reset["id"]).seq >= wire.parse_cursor(ids[0]).seq
+        assert wire.parse_position(reset["id"]).seq >= wire.parse_position(ids[0]).seq
     later = world.put("a")
     await world.settle()
     assert _ids(both)[-1:] == _ids(one)[-1:] == later

@@ -80,7 +80,7 @@ class RecordingBroker(MemoryBroker):
         return [one.position for one in self.publish(drafts)]
 
 
-def _greeting(id: Position | None) -> Frame:
+def _greeting(id: wire.Id | None) -> Frame:
     return wire.stream_open(
         id,
         connection="c",
@@ -148,7 +148,7 @@ async def test_with_a_cursor_a_stream_begins_with_what_was_missed(
     assert transport.types == ["stream-open", *["test"] * 3, "keep-alive"]
     assert transport.events[0]["id"] == str(cursor)
     assert _ids(transport) == _texts(positions)
-    assert wire.parse_cursor(transport.events[-1]["id"]).seq >= positions[-1].seq
+    assert wire.parse_position(transport.events[-1]["id"]).seq >= positions[-1].seq
 
 
 async def test_an_unusable_cursor_resets_all_groups_at_the_present(
@@ -160,7 +160,7 @@ async def test_an_unusable_cursor_resets_all_groups_at_the_present(
     opened, reset, _ = transport.events
     assert "id" not in opened
     assert reset["groups"] == reset["channels"] == ["a", "b"]
-    assert wire.parse_cursor(reset["id"]).epoch == world.hub.position.epoch
+    assert wire.parse_position(reset["id"]).epoch == world.hub.position.epoch
 
 
 async def test_a_cursor_from_the_future_is_unusable_even_for_a_group_in_memory(
@@ -266,7 +266,7 @@ async def test_a_pump_that_dies_sends_everybody_back_and_hears_again(
     await world.settle()
     assert healthy.types[-1] == "stream-close"
     assert "begins anew" in caplog.text
-    cursor = wire.parse_cursor(healthy.events[1]["id"])
+    cursor = wire.parse_position(healthy.events[1]["id"])
     again, _ = await world.open("a", cursor=cursor)
     positions = world.broker.put("a")
     await world.settle()
@@ -526,7 +526,7 @@ async def test_a_silent_stream_gets_keep_alives_that_move_its_cursor(
     world.hub._keep_all_alive(time.monotonic() + 16)
     assert transport.types == ["stream-open", "keep-alive", "keep-alive"]
     assert transport.events[-1]["id"] == str(world.hub.position)
-    assert world.hub.position.seq > wire.parse_cursor(transport.events[0]["id"]).seq
+    assert world.hub.position.seq > wire.parse_position(transport.events[0]["id"]).seq
 
 
 async def test_a_keep_alive_never_moves_a_cursor_back(world: World) -> None:
@@ -535,7 +535,7 @@ async def test_a_keep_alive_never_moves_a_cursor_back(world: World) -> None:
     transport, _ = await world.open("a", cursor=ahead)
     assert now.seq < ahead.seq
     world.hub._keep_all_alive(time.monotonic() + 16)
-    seqs = [wire.parse_cursor(event["id"]).seq for event in transport.events]
+    seqs = [wire.parse_position(event["id"]).seq for event in transport.events]
     assert seqs == sorted(seqs)
 
 

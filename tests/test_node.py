@@ -574,7 +574,7 @@ class Counted:
         return {one.user: one.connections for one in found if one.connections}
 
 
-def _greeting(id: Position | None) -> Frame:
+def _greeting(id: wire.Id | None) -> Frame:
     return wire.stream_open(
         id,
         connection="c",
@@ -660,7 +660,7 @@ async def test_groups_that_a_websocket_waits_for_when_it_is_cut_are_not_counted(
     counted: Counted,
 ) -> None:
     one = await counted.open("u", "a")
-    transport: Recorder = one._transport  # type: ignore[assignment]
+    transport: Recorder = one.transport  # type: ignore[assignment]
     transport.door.clear()
     asking = asyncio.create_task(counted.hub.subscribe(one, ["b"], None, []))
     await asyncio.sleep(0.01)

@@ -103,6 +103,15 @@ def test_a_user_who_is_not_active_any_more(user: User, revoked: list[str]) -> No
     assert revoked == [f"user:{user.pk}"]
 
 
+def test_a_user_who_is_no_staff_any_more(user: User, revoked: list[str]) -> None:
+    user.is_staff = True
+    user.save()
+    assert revoked == []
+    user.is_staff = False
+    user.save(update_fields=["is_staff"])
+    assert revoked == [f"user:{user.pk}"]
+
+
 def test_a_proxy_of_users_counts(user: User, revoked: list[str]) -> None:
     class Proxy(User):
         class Meta:

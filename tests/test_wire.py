@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_components import wire
+from sse_components import channels, wire
 from sse_components.errors import InvalidCursor, InvalidPayload
 from sse_components.events import MAX_SEQ, Event, Position
 from tests.clients import Parser, Received
@@ -240,6 +240,12 @@ positions = st.builds(
     st.from_regex("[A-Za-z0-9]{1,16}", fullmatch=True),
     st.integers(0, MAX_SEQ),
 )
+vectors = st.builds(
+    wire.Vector,
+    st.dictionaries(
+        st.from_regex("[0-9a-f]{8}", fullmatch=True), positions, min_size=1, max_size=20
+    ),
+)
 
 
 @given(positions, groups, types, json_values, senders)
@@ -316,20 +322,108 @@ def test_what_json_does_not_know_is_given_to_default() -> None:
     assert wire.dumps([{1}, {2}], default=list) == b"[[1],[2]]"
 
 
+VECTOR = wire.Vector({"12345678": at(5), "9abcdef0": at(7)})
+
+
+def test_a_frame_under_another_id_keeps_the_one_in_its_object() -> None:
+    frame = created()
+    moved = frame.at(VECTOR)
+    assert moved.sse == frame.sse.replace(
+        b"\nid: 7f3a9c21:1763799845130002\n",
+        b"\nid: 12345678:7f3a9c21-5,9abcdef0:7f3a9c21-7\n",
+    )
+    assert moved.json == frame.json
+    assert (moved.group, moved.seq) == (frame.group, frame.seq)
+    assert moved.at(at(1763799845130002)).sse == frame.sse
+    spread = frame.spread_over(250)
+    assert spread.at(VECTOR).json == spread.json
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        opened(None, [], []).at(VECTOR),
+        wire.keep_alive(VECTOR),
+        wire.stream_reset(VECTOR, ["a"]),
+        wire.stream_reset(at(1), ["a"]).at(VECTOR),
+    ],
+)
+def test_a_vector_can_be_the_id_of_what_is_no_event(frame: wire.Frame) -> None:
+    (event,) = parsed(frame.sse)
+    assert event.id == str(VECTOR)
+
+
 @given(positions)
 def test_a_position_reads_back_from_its_text(position: Position) -> None:
     assert wire.parse_cursor(str(position)) == position
+    assert wire.parse_position(str(position)) == position
 
 
-@pytest.mark.parametrize("text", ["0:0", "a:9007199254740991", f"{'Z' * 16}:1"])
+@given(vectors)
+def test_a_vector_reads_back_from_its_text(vector: wire.Vector) -> None:
+    assert wire.parse_cursor(str(vector)) == vector
+    assert str(wire.parse_cursor(str(vector))) == str(vector)
+
+
+def test_a_vector_names_groups_by_their_tags() -> None:
+    vector = wire.Vector({channels.tag("news.*"): Position("7f3a", 9)})
+    assert str(vector) == f"{channels.tag('news.*')}:7f3a-9"
+    assert wire.parse_cursor(str(vector)) == vector
+
+
+EDGES = [
+    "0:0",
+    "a:9007199254740991",
+    f"{'Z' * 16}:1",
+    "00000000:0-0",
+    "12345678:a-1,9abcdef0:b-9007199254740991",
+    ",".join(f"{n:08}:{'Z' * 8}-{10**15}" for n in range(29)),
+]
+
+
+@pytest.mark.parametrize("text", EDGES)
 def test_a_cursor_may_go_to_the_edges(text: str) -> None:
     assert str(wire.parse_cursor(text)) == text
 
 
-def refusal(text: str) -> str:
+def refusal(text: str, parse: Callable[[str], wire.Id] = wire.parse_position) -> str:
     with pytest.raises(InvalidCursor) as caught:
-        wire.parse_cursor(text)
+        parse(text)
     return str(caught.value)
+
+
+PAST_THE_EDGES = [
+    "",
+    ",",
+    "12345678:a-1,",
+    ",12345678:a-1",
+    "12345678:a-1,12345678:a-2",
+    "12345678:a-1, 9abcdef0:a-2",
+    "12345678:a-1,9abcdef0:a:2",
+    "1234567:a-1",
+    "123456789:a-1",
+    "1234567G:a-1",
+    "ABCDEF01:a-1",
+    "12345678:-1",
+    f"12345678:{'Z' * 17}-1",
+    "12345678:a-",
+    "12345678:a-01",
+    "12345678:a--1",
+    "12345678:a-9007199254740992",
+    "12345678:a-1\n",
+    "12345678:a-٣",
+    "12345678:a-1" + ",12345678:a-1" * 100_000,
+    ",".join(f"{n:08}:{'Z' * 8}-{10**15}" for n in range(30)),
+]
+
+
+@pytest.mark.parametrize("text", PAST_THE_EDGES)
+def test_what_is_nearly_a_vector_is_refused(text: str) -> None:
+    assert text == "" or text not in refusal(text, wire.parse_cursor)
+
+
+def test_where_one_position_is_asked_for_a_vector_is_refused() -> None:
+    assert refusal("12345678:a-1") == refusal("-")
 
 
 near_misses = st.text("aZ09:٣é +-._,\0\r\n", max_size=24) | st.from_regex(
@@ -340,7 +434,7 @@ near_misses = st.text("aZ09:٣é +-._,\0\r\n", max_size=24) | st.from_regex(
 @given(st.text() | near_misses)
 def test_any_text_is_a_position_with_that_text_or_refused(text: str) -> None:
     try:
-        position = wire.parse_cursor(text)
+        position = wire.parse_position(text)
     except InvalidCursor as error:
         assert str(error) == refusal("-")
     else:

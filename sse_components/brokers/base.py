@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sse_components.events import (
     Draft,
@@ -77,6 +77,13 @@ class Resumption:
     """Whether the cursor can be compared at all. If not, all groups are lost."""
     more: bool
     """Whether the present is further on than `position`."""
+    newest: Mapping[str, int] = field(default_factory=dict)
+    """Of `resume`: the seq of the newest event of each name, read with its events.
+
+    It is what the next one has for its `previous`: for a pattern without any, where it
+    was noted. A name of which none is remembered isn't in it. Unlike the events it is
+    there for an unusable cursor too.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +265,17 @@ class Feed(ABC):
         """
 
     @abstractmethod
+    async def subscribe_all(self) -> Position:
+        """Start to hear every name, until the feed is closed; return the present.
+
+        Every event after the returned position is announced under its group and, while
+        the pattern over it is noted, under that, each once. Hearing all notes no
+        pattern, and from now on that is all that `subscribe` and `unsubscribe` do.
+        Raises `BrokerUnavailable`, and then hears what it heard before, maybe after
+        an `Interruption`.
+        """
+
+    @abstractmethod
     async def unsubscribe(self, names: Collection[str]) -> None:
         """Stop to hear names; those that aren't heard are passed over."""
 
@@ -348,6 +366,13 @@ class Broker(ABC):
     @abstractmethod
     async def position(self) -> Position:
         """Return the present: every event from now on has a greater seq."""
+
+    @abstractmethod
+    async def note(self, patterns: Collection[str]) -> Position:
+        """Note patterns, as a feed that subscribes to them does; return the present.
+
+        For who has no feed. They stay noted for as long as groups are remembered.
+        """
 
     @abstractmethod
     async def feed(self) -> Feed:

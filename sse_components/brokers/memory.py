@@ -93,6 +93,8 @@ class MemoryBroker(Broker):
         self._hearers: dict[str, tuple[MemoryFeed, ...]] = {}
         """By name; where it is one feed, as nearly everywhere, it is the same tuple."""
         self._feeds: set[MemoryFeed] = set()
+        self._listeners: tuple[MemoryFeed, ...] = ()
+        """The feeds that hear every name."""
         self._calls: OrderedDict[str, tuple[int, str, list[Published]]] = OrderedDict()
         self._revoked = Revoked()
         self._attendance = Attendance(
@@ -134,13 +136,18 @@ class MemoryBroker(Broker):
             now = self._clock()
             self._forget(now)
             present = self._present(now)
+            newest = {
+                name: history.last
+                for name in names
+                if (history := self._history(name)) is not None
+            }
             if (
                 cursor.epoch != self._epoch
                 or cursor.seq > present.seq
                 or cursor.seq < self._oldest(now)
             ):
                 lost = dict.fromkeys(names, present.seq)
-                return Resumption(present, [], lost, present, False, False)
+                return Resumption(present, [], lost, present, False, False, newest)
             lost, missed = {}, []
             for name in names:
                 history = self._history(name)
@@ -156,9 +163,9 @@ class MemoryBroker(Broker):
                 continue
             if len(events) == limit:
                 end = events[-1].position
-                return Resumption(end, events, lost, present, True, True)
+                return Resumption(end, events, lost, present, True, True, newest)
             events.append(event)
-        return Resumption(present, events, lost, present, True, False)
+        return Resumption(present, events, lost, present, True, False, newest)
 
     async def history(self, group: str, limit: int) -> Resumption:
         check_group(group)
@@ -178,6 +185,17 @@ class MemoryBroker(Broker):
     async def position(self) -> Position:
         with self._lock:
             return self._present(self._clock())
+
+    async def note(self, patterns: Collection[str]) -> Position:
+        with self._lock:
+            now = self._clock()
+            self._forget(now)
+            position = self._present(now)
+            for name in patterns:
+                self._patterns.setdefault(name, _History(position.seq))
+                if name not in self._hearers:
+                    self._desert(name)
+            return position
 
     async def feed(self) -> Feed:
         feed = MemoryFeed(self, asyncio.get_running_loop())
@@ -305,8 +323,12 @@ class MemoryBroker(Broker):
         previous = history.append(event, self._size)
         self._kept[name] = history
         self._kept.move_to_end(name)
-        for feed in self._hearers.get(name, ()):
+        hearers = self._hearers.get(name, ())
+        for feed in hearers:
             feed.put(Delivery(name, previous, event))
+        for feed in self._listeners:
+            if feed not in hearers:
+                feed.put(Delivery(name, previous, event))
 
     def _history(self, name: str) -> _History | None:
         return (self._patterns if is_pattern(name) else self._groups).get(name)
@@ -366,6 +388,12 @@ class MemoryBroker(Broker):
                     self._hearers[name] = (*hearers, feed) if hearers else feed.alone
             return position
 
+    def attach_to_all(self, feed: MemoryFeed) -> Position:
+        with self._lock:
+            if feed not in self._listeners:
+                self._listeners += (feed,)
+            return self._present(self._clock())
+
     def detach(self, feed: MemoryFeed, names: Collection[str]) -> None:
         with self._lock:
             self._detach(feed, names)
@@ -385,6 +413,7 @@ class MemoryBroker(Broker):
 
     def _remove(self, feed: MemoryFeed) -> None:
         self._feeds.discard(feed)
+        self._listeners = tuple(one for one in self._listeners if one is not feed)
         heard = [name for name, feeds in self._hearers.items() if feed in feeds]
         self._detach(feed, heard)
 
@@ -398,9 +427,13 @@ class MemoryBroker(Broker):
                 continue
             del self._hearers[name]
             if name in self._patterns:
-                self._deserted[name] = self._clock()
-                if len(self._deserted) > MAX_DESERTED:
-                    self._forget_pattern(next(iter(self._deserted)))
+                self._desert(name)
+
+    def _desert(self, pattern: str) -> None:
+        self._deserted[pattern] = self._clock()
+        self._deserted.move_to_end(pattern)
+        if len(self._deserted) > MAX_DESERTED:
+            self._forget_pattern(next(iter(self._deserted)))
 
 
 class MemoryFeed(Feed):
@@ -415,6 +448,9 @@ class MemoryFeed(Feed):
 
     async def subscribe(self, names: Collection[str]) -> Position:
         return self._broker.attach(self, names)
+
+    async def subscribe_all(self) -> Position:
+        return self._broker.attach_to_all(self)
 
     async def unsubscribe(self, names: Collection[str]) -> None:
         self._broker.detach(self, names)

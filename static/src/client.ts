@@ -27,7 +27,12 @@ export interface StreamStatus {
 export interface ConnectOptions {
   /** Where the streams are, on this origin or on another; `/sse/` if not given. */
   readonly url?: string;
-  /** Hear what came after this event, instead of what comes from now on. */
+  /**
+   * Hear what came after this event, instead of what comes from now on.
+   *
+   * `epoch:seq`, or what an EventSource had for its `lastEventId`: behind a GRIP proxy
+   * that is a place for each group, `tag:epoch-seq,tag:epoch-seq`.
+   */
   readonly lastEventId?: string;
   /**
    * Return a new grant, as from `POST /api/v1/grants`.

@@ -247,7 +247,7 @@ export class Connection {
       return;
     }
     // The cursor moves first: what a handler throws must not bring the event back.
-    this.#move(attempt, frame.id);
+    this.#move(attempt, frame);
     if (this.#seen.add(frame.id)) this.sink.event(frame);
   }
 
@@ -257,17 +257,17 @@ export class Connection {
         this.#refusals = 0;
         this.#pardonedAt = Math.min(this.#pardonedAt, this.env.now());
         this.#renewer.opened(frame.expires ?? null);
-        this.#move(attempt, frame.id);
+        this.#move(attempt, frame);
         if (attempt === this.#current) this.#online(attempt);
         if (frame.denied?.length) this.sink.denied(frame.denied, null);
         if (attempt === this.#current && !this.#gathering && !this.#patience) this.#proceed();
         break;
       case "keep-alive":
         if (frame.id && attempt === this.#next) this.#complete(attempt);
-        this.#move(attempt, frame.id);
+        this.#move(attempt, frame);
         break;
       case "stream-reset":
-        this.#move(attempt, frame.id);
+        this.#move(attempt, frame);
         this.sink.reset(frame.groups ?? [], frame.spread ?? 0);
         break;
       case "stream-close":
@@ -282,10 +282,10 @@ export class Connection {
   }
 
   /** While a second stream catches up, only a position it has reached is complete. */
-  #move(attempt: Attempt, id: string | undefined): void {
+  #move(attempt: Attempt, { id, at }: Frame): void {
     if (!id) return;
-    if (attempt === this.#current) this.#cursor = id;
-    else if (this.#isCaughtUp && this.#grants.within(attempt.grants)) this.#hold = id;
+    if (attempt === this.#current) this.#cursor = at || id;
+    else if (this.#isCaughtUp && this.#grants.within(attempt.grants)) this.#hold = at || id;
   }
 
   #online(attempt: Attempt): void {

@@ -42,7 +42,10 @@ export class Sources {
     const listen = (type: string) =>
       source.addEventListener(type, (event) => {
         const frame = this.#open.has(listen) ? parse(event.data) : null;
-        if (frame) heard.frame(frame);
+        if (!frame) return;
+        // Behind a GRIP proxy the stream knows more of where it is than the event does.
+        if (frame.id && frame.id !== event.lastEventId) frame.at = event.lastEventId;
+        heard.frame(frame);
       });
     const close = () => {
       this.#open.delete(listen);

@@ -2,6 +2,8 @@
 
 export interface EventFrame {
   id: string;
+  /** What to come back with after it, if that isn't its id: how far each group has got. */
+  at?: string;
   type: string;
   group: string;
   payload: Record<string, unknown>;
@@ -14,6 +16,7 @@ export interface EventFrame {
 export interface ControlFrame {
   type: "stream-open" | "stream-reset" | "stream-error" | "stream-close" | "keep-alive";
   id?: string;
+  at?: string;
   groups?: string[];
   denied?: string[];
   keep_alive?: number;
@@ -67,9 +70,11 @@ export function covers(subscribed: string, group: string): boolean {
 /** The position that every server resets: nothing is known to be complete. */
 export const NOWHERE = "0:0";
 
-function split(position: string): [string, number] {
-  const [epoch = "", seq = ""] = position.split(":");
-  return [epoch, Number(seq)];
+/** The epoch and the seq; of several groups' positions, `tag:epoch-seq,…`, the oldest seq. */
+function split(cursor: string): [string, number] {
+  const parts = cursor.split(",").map((part) => part.split(/[:-]/).slice(-2));
+  const epochs = new Set(parts.map(([epoch]) => epoch));
+  return [[...epochs].join(), Math.min(...parts.map(([, seq]) => Number(seq)))];
 }
 
 /** Whether an event is newer than what was rendered; across epochs nobody can tell. */
@@ -86,6 +91,7 @@ export const isBefore = (one: string, other: string): boolean =>
 /** Where to resume so that neither position misses anything. */
 export function older(one: string | null, other: string | null): string | null {
   if (one === null || other === null) return one ?? other;
-  if (split(one)[0] !== split(other)[0]) return NOWHERE;
-  return isAfter(one, other) ? other : one;
+  const [epoch, seq] = split(one);
+  const [ours, rendered] = split(other);
+  return epoch === ours ? `${epoch}:${Math.min(seq, rendered)}` : NOWHERE;
 }

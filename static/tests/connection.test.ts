@@ -58,6 +58,50 @@ test("an id on a keep-alive or a reset is a place to resume from", async () => {
   assert.equal(env.last.cursor, "f:1");
 });
 
+test("behind a proxy that orders by group a stream is resumed from the places of all", async () => {
+  const [first, second] = ["12345678:e-5,9abcdef0:e-7", "12345678:e-6,9abcdef0:e-7"];
+  connection.start();
+  env.last.open({ id: first });
+  env.last.send(event(6), second);
+  env.last.send({ type: "keep-alive" });
+  env.last.cut();
+  await env.pass(500);
+  assert.equal(env.last.cursor, second);
+  env.last.open({ id: second });
+  env.last.send(event(8));
+  env.last.cut();
+  await env.pass(500);
+  assert.equal(env.last.cursor, "e:8");
+  assert.deepEqual(line.heard, ["e:6", "e:8"]);
+});
+
+test("a grant of HTML that is newer than some group is heard from the oldest on", async () => {
+  const vector = "12345678:e-6,9abcdef0:e-9";
+  connection.start();
+  env.last.open({ id: vector });
+  env.last.send(event(6), vector);
+  connection.addGrant("two", "e:8");
+  await env.pass(2_100);
+  await line.renew("both");
+  const [first, next] = env.open;
+  assert.equal(next?.cursor, "e:6");
+  next?.open({ id: "12345678:e-6,9abcdef0:e-6" });
+  next?.send({ type: "keep-alive", id: "12345678:e-6,9abcdef0:e-9" });
+  assert.ok(first?.closed);
+  next?.cut();
+  await env.pass(500);
+  assert.equal(env.last.cursor, "12345678:e-6,9abcdef0:e-9");
+});
+
+test("a proxy that takes the ids away leaves those of the events", async () => {
+  connection.start();
+  env.last.open();
+  env.last.send(event(6), "");
+  env.last.cut();
+  await env.pass(500);
+  assert.equal(env.last.cursor, "e:6");
+});
+
 test("an event is told of once", () => {
   connection.start();
   env.last.open();

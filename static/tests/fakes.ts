@@ -63,16 +63,19 @@ export class FakeSocket extends FakeStream implements Socket {
 export class FakeSource extends FakeStream implements Source {
   onerror: ((event: Event) => unknown) | null = null;
   #listeners = new Map<string, ((event: MessageEvent<string>) => void)[]>();
+  #lastEventId = "";
 
   addEventListener(type: string, listener: (event: MessageEvent<string>) => void): void {
     this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener]);
   }
 
   /** Delivers a frame as a browser does: only to who listens for its type. */
-  send(frame: { type: string } & Record<string, unknown>): void {
+  send(frame: { type: string } & Record<string, unknown>, id: unknown = frame.id): void {
     const data = JSON.stringify(frame);
+    if (id) this.#lastEventId = String(id);
+    const lastEventId = this.#lastEventId;
     for (const listener of this.#listeners.get(frame.type) ?? [])
-      listener({ data } as MessageEvent<string>);
+      listener({ data, lastEventId } as MessageEvent<string>);
   }
 
   cut(): void {

@@ -55,3 +55,11 @@ test("nothing is missed where SSE is blocked, and a WebSocket is open in the end
   await isRightInTheEnd({ blocked: true });
   await isRightInTheEnd({ blocked: true, cramped: true, pauses: true, names: true, grants: true });
 });
+
+test("nothing is missed behind a proxy that keeps the order of each group alone", async () => {
+  await isRightInTheEnd({ held: true });
+  await isRightInTheEnd({ held: true, grants: true });
+  await isRightInTheEnd({ held: true, names: true });
+  await isRightInTheEnd({ held: true, names: true, pauses: true });
+  await isRightInTheEnd({ held: true, cramped: true, names: true, grants: true });
+});

@@ -1,11 +1,12 @@
 // A server that publishes, and a network to it that fails in every way it can.
 
+import { createHash } from "node:crypto";
 import { Sources, openSocket } from "../src/link";
 import { Slots } from "../src/slots";
 import { Transports } from "../src/transports";
 import { covers } from "../src/wire";
 import { chances } from "./chances";
-import type { FakeEnv, FakeSocket, FakeSource, Request } from "./fakes";
+import { type FakeEnv, type FakeSocket, FakeSource, type Request } from "./fakes";
 import { Line, event } from "./line";
 
 /** What may happen, beside events that are published and streams that end. */
@@ -20,12 +21,17 @@ export interface Conditions {
   cramped?: boolean;
   /** SSE doesn't get through, in one way or another. */
   blocked?: boolean;
+  /** A GRIP proxy holds what is open by SSE, and keeps the order of each group alone. */
+  held?: boolean;
 }
 
 type Stream = FakeSource | FakeSocket;
 
 /** `held` is what a proxy collects that lets the first chunk through. */
 const FATES = ["good", "good", "refused", "swallowed", "cut", "held"] as const;
+
+/** Up to which seq a stream has the events of its groups. */
+type Places = Map<string, number>;
 
 type Fate = (typeof FATES)[number];
 type State = "running" | "asleep" | "stopped";
@@ -44,10 +50,16 @@ const PAUSES = [300, 300, 1_500, 1_500, 1_500, 6_000, 15_000];
 const LIVES = [1_500, 9_000];
 const EXPIRES = 300;
 const OTHER_TABS = 4;
+/** How long a GRIP proxy may take for an event. */
+const HOLDING = 4_000;
 /** Two ways beside two others. */
 const MOST = 4;
 /** By then SSE is tried again wherever it has failed. */
 const QUIET = 700_000;
+
+/** What stands for a group where there is one position for each. */
+const tag = (group: string): string =>
+  createHash("sha256").update(group).digest("hex").slice(0, 8);
 
 /** Slots that tell how many connections are held. */
 class CountedSlots extends Slots {
@@ -83,8 +95,10 @@ export class Network {
   #grants = new Map([["one", ["news"]]]);
   /** How each kind of stream fares. */
   #fates: { stream: Fate; ws: Fate } = { stream: "good", ws: "good" };
-  /** The groups of each stream that delivers. */
-  #served = new Map<Stream, string[]>();
+  /** The groups of each stream that delivers, and how far it has got. */
+  #served = new Map<Stream, Places>();
+  /** When a GRIP proxy will be done with what it has, by stream and group. */
+  #done = new Map<string, number>();
   #brought = 0;
   #others: Slots[] = [];
   #state: State = "running";
@@ -133,6 +147,7 @@ export class Network {
       await this.#env.pass(wait);
       this.#publish("news");
     }
+    await this.#env.pass(HOLDING);
   }
 
   /** Have what is asked for reach the server. */
@@ -222,8 +237,44 @@ export class Network {
     this.#note("publish", seq, group);
     this.#events.push({ seq, group });
     this.due.add(`e:${seq}`);
-    for (const [stream, groups] of this.#served)
-      if (!stream.closed && groups.includes(group)) stream.send(event(seq, group));
+    for (const [stream, places] of this.#served)
+      if (!stream.closed && places.has(group)) this.#deliver(stream, places, seq, group);
+  }
+
+  #deliver(stream: Stream, places: Places, seq: number, group: string): void {
+    if (!this.#isHeld(stream)) {
+      this.#send(stream, places, seq, group);
+      return;
+    }
+    const key = `${this.open.indexOf(stream)} ${stream.url} ${group}`;
+    const now = this.#env.now();
+    const done = Math.max(this.#done.get(key) ?? 0, now + this.#below(HOLDING));
+    this.#done.set(key, done);
+    this.#env.after(done - now, () => {
+      if (!stream.closed) this.#send(stream, places, seq, group);
+    });
+  }
+
+  #send(stream: Stream, places: Places, seq: number, group: string): void {
+    places.set(group, seq);
+    if (this.#isHeld(stream)) stream.send(event(seq, group), this.#vector(places));
+    else stream.send(event(seq, group));
+  }
+
+  #isHeld(stream: Stream): stream is FakeSource {
+    return !!this.conditions.held && stream instanceof FakeSource;
+  }
+
+  #vector(places: Places): string {
+    return [...places].map(([group, seq]) => `${tag(group)}:e-${seq}`).join();
+  }
+
+  /** How far a cursor says that its client has got; at the oldest where it says nothing. */
+  #places(cursor: string | null, groups: string[]): Places {
+    const parts = (cursor ?? `e:${this.#seq}`).split(",").map((part) => part.split(/[:-]/));
+    const known = new Map(parts.map(([tag, , seq]) => [tag, Number(seq)]));
+    const oldest = Math.min(...parts.map((part) => Number(part.at(-1))));
+    return new Map(groups.map((group) => [group, known.get(tag(group)) ?? oldest]));
   }
 
   #change(): void {
@@ -368,20 +419,23 @@ export class Network {
   #serve(stream: Stream, isHeld: boolean): void {
     const granted = stream.grants.flatMap((grant) => this.#grants.get(grant) ?? []);
     const groups = [...granted, ...stream.names];
-    const from = Number(stream.cursor?.split(":")[1] ?? this.#seq);
-    stream.begin({ id: `e:${from}`, groups, expires: stream.grants.length ? EXPIRES : null });
+    const places = this.#places(stream.cursor, groups);
+    const id = this.#isHeld(stream) ? this.#vector(places) : (stream.cursor ?? `e:${this.#seq}`);
+    stream.begin({ id, groups, expires: stream.grants.length ? EXPIRES : null });
     this.#later(isHeld ? 0 : this.#one([0, 400]), () => {
-      this.#catchUp(stream, groups, from);
+      this.#catchUp(stream, places);
       if (isHeld || stream.closed) return;
-      this.#served.set(stream, groups);
+      this.#served.set(stream, places);
       this.#env.after(1_000, () => this.#keepAlive(stream));
     });
   }
 
-  #catchUp(stream: Stream, groups: string[], from: number): void {
+  #catchUp(stream: Stream, places: Places): void {
     for (const { seq, group } of this.#events)
-      if (seq > from && groups.includes(group) && !stream.closed) stream.send(event(seq, group));
-    if (!stream.closed) stream.send({ type: "keep-alive", id: `e:${this.#seq}` });
+      if (seq > (places.get(group) ?? Infinity) && !stream.closed)
+        this.#send(stream, places, seq, group);
+    const id = this.#isHeld(stream) ? this.#vector(places) : `e:${this.#seq}`;
+    if (!stream.closed) stream.send({ type: "keep-alive", id });
   }
 
   #keepAlive(stream: Stream): void {

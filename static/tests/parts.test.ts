@@ -29,6 +29,17 @@ test("positions are compared as numbers, within an epoch", () => {
   assert.equal(older("e:9", "f:9"), "0:0");
 });
 
+test("of the positions of several groups the oldest counts, if they are of one epoch", () => {
+  const vector = "12345678:e-12,9abcdef0:e-9,00000000:e-10";
+  assert.equal(older(vector, null), vector);
+  assert.equal(older(null, vector), vector);
+  assert.equal(older(vector, "e:10"), "e:9");
+  assert.equal(older("e:8", vector), "e:8");
+  assert.equal(older("f:8", vector), "0:0");
+  assert.equal(older("12345678:e-12,9abcdef0:f-9", "e:10"), "0:0");
+  assert.equal(older("12345678:7-12", "7:9007199254740991"), "7:12");
+});
+
 test("a pattern covers exactly one more segment", () => {
   assert.ok(covers("a.*", "a.b"));
   assert.ok(covers("a.*", "a.*"));

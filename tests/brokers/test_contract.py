@@ -10,10 +10,16 @@ from threading import Thread
 
 import pytest
 
-from sse_components.brokers.base import Broker, Delivery, Idempotency, Watermark
+from sse_components.brokers.base import (
+    Broker,
+    Delivery,
+    Idempotency,
+    Revocation,
+    Watermark,
+)
 from sse_components.errors import IdempotencyConflict, InvalidGroup
 from sse_components.events import Position
-from tests.brokers.conftest import NOW, Harness, draft, drafts, ear, publish
+from tests.brokers.conftest import NOW, Ear, Harness, draft, drafts, ear, publish
 
 LIMIT = 100
 
@@ -293,6 +299,64 @@ async def test_one_group_is_lost_alone(harness: Harness) -> None:
     assert [event.position for event in page.events] == [kept]
 
 
+async def test_the_newest_of_each_name_is_told_with_a_page(harness: Harness) -> None:
+    broker = harness.broker(history_size=1)
+    await ear(broker, "a.*")
+    start = await broker.position()
+    one, two, three, _ = await publish(broker, "b", "a.1", "a.2", "c")
+    page = await broker.resume(start, ["a.*", "a.1", "b", "never.published"], LIMIT)
+    assert page.newest == {"a.*": three.seq, "a.1": two.seq, "b": one.seq}
+    assert page.lost.keys() == {"a.*"}
+
+
+async def test_the_newest_is_told_whatever_of_it_is_on_the_page(broker: Broker) -> None:
+    start = await broker.position()
+    positions = await publish(broker, "a", "b", "a")
+    newest = {"a": positions[2].seq, "b": positions[1].seq}
+    assert (await broker.resume(start, ["a", "b"], 1)).newest == newest
+    assert (await broker.resume(positions[2], ["a", "b"], 1)).newest == newest
+
+
+async def test_the_newest_is_told_to_a_cursor_that_is_unusable(broker: Broker) -> None:
+    feed = await broker.feed()
+    present = await feed.subscribe(["c.*"])
+    positions = await publish(broker, "a")
+    names = ["a", "b", "c.*", "d.*"]
+    page = await broker.resume(Position("other", NOW), names, LIMIT)
+    assert not page.usable
+    assert page.newest == {"a": positions[0].seq, "c.*": present.seq}
+
+
+@pytest.mark.parametrize("name", ["a.1", "a.*"])
+@pytest.mark.parametrize("before", [0, 2])
+async def test_the_newest_is_what_the_next_event_has_for_its_previous(
+    broker: Broker, name: str, before: int
+) -> None:
+    heard = await ear(broker, name)
+    start = await broker.position()
+    await publish(broker, *["a.1"] * before)
+    await heard.take(before)
+    page = await broker.resume(start, [name], LIMIT)
+    await publish(broker, "b", "a.1")
+    announcement = await heard.next()
+    assert isinstance(announcement, Delivery)
+    assert announcement.previous == page.newest.get(name, 0)
+
+
+async def test_nothing_is_the_newest_of_a_pattern_that_is_not_noted(
+    harness: Harness,
+) -> None:
+    broker = harness.broker(history_seconds=60, group_memory_seconds=60)
+    heard = await ear(broker, "a.*")
+    await publish(broker, "a.1")
+    cursor = await broker.position()
+    assert "a.*" in (await broker.resume(cursor, ["a.*"], LIMIT)).newest
+    await heard.feed.unsubscribe(["a.*"])
+    harness.advance(70)
+    cursor = await broker.position()
+    assert not (await broker.resume(cursor, ["a.*"], LIMIT)).newest
+
+
 # History.
 
 
@@ -409,6 +473,87 @@ async def test_a_feed_stops_to_hear_what_it_unsubscribes(broker: Broker) -> None
     assert await heard.hears_nothing()
 
 
+async def test_a_feed_hears_all_names_there_are(broker: Broker) -> None:
+    await ear(broker, "a.*")
+    heard = Ear(await broker.feed())
+    await publish(broker, "a.1")
+    present = await heard.feed.subscribe_all()
+    positions = await publish(broker, "b", "a.1", "c.1")
+    announcements = await heard.take(4)
+    told = [(a.name, a.event.position) for a in announcements if type(a) is Delivery]
+    one, two, three = positions
+    assert told == [("b", one), ("a.1", two), ("a.*", two), ("c.1", three)]
+    assert [a.previous for a in announcements if type(a) is Delivery][1] > 0
+    assert present.seq < one.seq
+    revoked = await broker.arevoke("u", "", 60)
+    assert await heard.next() == Revocation(revoked, "u", "")
+    assert await heard.hears_nothing()
+
+
+async def test_hearing_all_notes_no_pattern(broker: Broker) -> None:
+    start = await broker.position()
+    heard = Ear(await broker.feed())
+    await heard.feed.subscribe_all()
+    await publish(broker, "a.1")
+    (announcement,) = await heard.take(1)
+    assert isinstance(announcement, Delivery)
+    assert announcement.name == "a.1"
+    assert await heard.hears_nothing()
+    assert (await broker.resume(start, ["a.*"], LIMIT)).lost
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_who_hears_all_and_subscribes_to_names_hears_nothing_twice(
+    broker: Broker, first: bool
+) -> None:
+    heard = Ear(await broker.feed())
+    if first:
+        await heard.feed.subscribe_all()
+    before = await broker.position()
+    assert (await heard.feed.subscribe(["a.*", "a.1", "b"])).seq >= before.seq
+    if not first:
+        await heard.feed.subscribe_all()
+    for _ in range(2):
+        await publish(broker, "a.1", "b", "c")
+        announcements = await heard.take(4)
+        names = [one.name for one in announcements if isinstance(one, Delivery)]
+        assert names == ["a.1", "a.*", "b", "c"]
+        assert await heard.hears_nothing()
+        await heard.feed.unsubscribe(["a.1", "b"])  # which changes nothing
+        await heard.feed.subscribe_all()  # nor does this
+
+
+async def test_who_hears_all_keeps_the_patterns_noted_that_it_subscribes_to(
+    harness: Harness,
+) -> None:
+    broker = harness.broker(history_seconds=60, group_memory_seconds=60)
+    heard = Ear(await broker.feed())
+    await heard.feed.subscribe_all()
+    cursor = await heard.feed.subscribe(["a.*"])
+    for _ in range(3):
+        assert await heard.hears_nothing()
+        harness.advance(50)
+        cursor = await broker.position()
+        assert await heard.hears_nothing()
+    (position,) = await publish(broker, "a.1")
+    await heard.take(2)
+    (event,) = (await broker.resume(cursor, ["a.*"], LIMIT)).events
+    assert event.position == position
+    await heard.feed.unsubscribe(["a.*"])
+    harness.advance(70)
+    await publish(broker, "a.1")
+    await heard.take(1)
+    assert await heard.hears_nothing()
+
+
+async def test_a_feed_that_hears_all_ends_when_it_is_closed(broker: Broker) -> None:
+    heard = Ear(await broker.feed())
+    await heard.feed.subscribe_all()
+    await heard.feed.close()
+    await publish(broker, "a")
+    assert await heard.ends()
+
+
 async def test_an_event_tells_the_one_before_it_under_its_name(broker: Broker) -> None:
     heard = await ear(broker, "a")
     first, _, third = await publish(broker, "a", "b", "a")
@@ -523,6 +668,49 @@ async def test_a_pattern_with_a_subscriber_is_never_forgotten(
     (event,) = (await broker.resume(cursor, ["a.*"], LIMIT)).events
     assert event.position == position
     assert isinstance(await heard.next(), Delivery)
+
+
+@pytest.mark.parametrize(("seconds", "lost"), [(50, False), (70, True)])
+async def test_a_pattern_can_be_noted_without_a_feed(
+    harness: Harness, seconds: float, lost: bool
+) -> None:
+    broker = harness.broker(history_seconds=60, group_memory_seconds=60)
+    noted = await broker.note(["a.*", "b.*"])
+    assert noted == await broker.position()
+    harness.advance(seconds)
+    (cursor,) = await publish(broker, "a.1")
+    (position,) = await publish(broker, "a.2")
+    page = await broker.resume(cursor, ["a.*"], LIMIT)
+    assert bool(page.lost) == lost
+    assert [event.position for event in page.events] == [position] * (not lost)
+
+
+async def test_a_pattern_that_is_noted_again_stays_noted(harness: Harness) -> None:
+    broker = harness.broker(history_seconds=60, group_memory_seconds=60)
+    for _ in range(3):
+        await broker.note(["a.*"])
+        harness.advance(50)
+        await publish(broker, "b")
+    cursor = await broker.position()
+    (position,) = await publish(broker, "a.1")
+    page = await broker.resume(cursor, ["a.*"], LIMIT)
+    assert [event.position for event in page.events] == [position]
+
+
+async def test_to_note_a_pattern_that_somebody_hears_changes_nothing(
+    harness: Harness,
+) -> None:
+    broker = harness.broker(history_seconds=60, group_memory_seconds=60)
+    heard = await ear(broker, "a.*")
+    await broker.note(["a.*"])
+    for _ in range(2):
+        harness.advance(50)
+        await publish(broker, "b")
+        assert await heard.hears_nothing()
+    cursor = await broker.position()
+    (position,) = await publish(broker, "a.1")
+    page = await broker.resume(cursor, ["a.*"], LIMIT)
+    assert [event.position for event in page.events] == [position]
 
 
 async def test_a_second_feed_of_a_pattern_loses_nothing(

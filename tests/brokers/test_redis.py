@@ -575,6 +575,38 @@ def test_what_is_lost_in_a_part_may_have_gone_on_by_the_time_of_the_last() -> No
     assert page.lost == {"a": 20}
 
 
+async def test_the_newest_of_many_names_is_told(broker: RedisBroker) -> None:
+    start = await broker.position()
+    positions = await publish(broker, *NAMES)
+    seqs = [position.seq for position in positions]
+    newest = dict(zip(NAMES, seqs, strict=True))
+    assert (await broker.resume(start, NAMES, LIMIT)).newest == newest
+    unknown = Position("other", 1)
+    assert (await broker.resume(unknown, NAMES, LIMIT)).newest == newest
+
+
+async def test_nothing_is_the_newest_of_an_epoch_before(
+    broker: RedisBroker, client: redis.Redis
+) -> None:
+    heard = await ear(broker, "a.*")
+    start, later = await publish(broker, "a.1", "a.1")
+    assert (await broker.resume(start, ["a.1"], LIMIT)).newest == {"a.1": later.seq}
+    await heard.feed.close()
+    (known,) = client.scan_iter("*:m")
+    client.delete(known)
+    assert not (await broker.resume(start, ["a.1", "a.*"], LIMIT)).newest
+
+
+def test_the_newest_of_parts_that_were_read_in_two_epochs_is_of_one() -> None:
+    old, new = Position("old", 10), Position("new", 20)
+    pages = [
+        Resumption(old, [], {}, old, True, False, {"a": 9}),
+        Resumption(new, [], {"b": 20}, new, False, False, {"b": 19}),
+    ]
+    page = _joined(pages, ["a", "b"], LIMIT)
+    assert (page.present, page.newest) == (new, {"b": 19})
+
+
 # History.
 
 

@@ -62,6 +62,11 @@ def listeners(client: redis.Redis) -> list[int]:
     return [int(one["sub"]) for one in client.client_list(_type="pubsub")]
 
 
+def listeners_of_all(client: redis.Redis) -> list[int]:
+    """Return how many patterns of channels each feed is sent."""
+    return [int(one["psub"]) for one in client.client_list(_type="pubsub")]
+
+
 async def interruption(heard: Ear) -> None:
     """Expect one, once what was announced before it is passed over."""
     async with asyncio.timeout(10):
@@ -300,6 +305,162 @@ async def test_what_a_first_connection_heard_that_was_lost_is_not_told(
     await heard.feed.subscribe([])
     revoked = await direct.arevoke("u", "late", 60)
     assert await heard.next() == Revocation(revoked, "u", "late")
+
+
+# All names.
+
+
+async def ear_for_all(broker: RedisBroker, *patterns: str) -> Ear:
+    feed = await broker.feed()
+    await feed.subscribe_all()
+    await feed.subscribe(patterns)
+    return Ear(feed)
+
+
+async def hears_all_again(heard: Ear, broker: RedisBroker) -> None:
+    """Expect what an ear for all should hear that subscribed to `a.*`."""
+    start = await broker.position()
+    positions = await publish(broker, "b", "a.1")
+    assert names(await heard.take(3)) == ["b", "a.1", "a.*"]
+    page = await broker.resume(start, ["a.*", "b"], 10)
+    assert [event.position for event in page.events] == positions
+    assert not page.lost
+
+
+async def test_all_is_heard_again_after_a_loss(
+    broker: RedisBroker, client: redis.Redis
+) -> None:
+    heard = await ear_for_all(broker, "a.*")
+    for _ in range(3):
+        deafen(client)
+        assert isinstance(await heard.next(), Interruption)
+        await hears_all_again(heard, broker)
+    client.flushall()
+    await heard.feed.probe()
+    assert isinstance(await heard.next(), Interruption)
+    assert isinstance(await heard.next(), Watermark)
+    await hears_all_again(heard, broker)
+
+
+async def test_names_from_before_are_not_sent_twice_after_a_loss(
+    broker: RedisBroker, client: redis.Redis
+) -> None:
+    heard = await ear(broker, "a.*", "b")
+    await heard.feed.subscribe_all()
+    deafen(client)
+    assert isinstance(await heard.next(), Interruption)
+    assert listeners(client) == [2]
+    await hears_all_again(heard, broker)
+
+
+async def test_of_all_too_what_is_heard_too_early_comes_after_the_interruption(
+    doubtful: RedisBroker,
+    direct: RedisBroker,
+    proxy: FaultyProxy,
+    client: redis.Redis,
+) -> None:
+    heard = await ear_for_all(doubtful, "a.*")
+    proxy.answering.clear()  # so the feed can't find out the present
+    deafen(client)
+    await until(lambda: listeners_of_all(client) == [1])
+    await direct.apublish([draft("c", b'"early"')])
+    await proxy.passes(b'"early"')
+    proxy.answering.set()
+    assert isinstance(await heard.next(), Interruption)
+    assert names([await heard.next()]) == ["c"]
+    await hears_all_again(heard, direct)
+
+
+async def test_all_that_nobody_takes_becomes_an_interruption(
+    broker: RedisBroker,
+) -> None:
+    lazy, keen = await ear_for_all(broker), await ear(broker, "a")
+    for _ in range(MAX_HEARD // 500 + 1):
+        await publish(broker, *["a"] * 500)
+        await keen.take(500)
+    await lazy.feed.probe()
+    assert isinstance(await lazy.next(), Interruption)
+
+
+@pytest.mark.parametrize("other", ["sse.a", "sse", "ss"])
+async def test_nothing_is_heard_of_others_on_the_same_server(
+    new_broker: NewBroker, server: RedisServer, other: str
+) -> None:
+    ours = new_broker(server, key_prefix="sse.")
+    theirs = new_broker(server, key_prefix=other)
+    heard = await ear_for_all(ours)
+    await publish(theirs, "a")
+    await theirs.arevoke("u", "", 60)
+    await publish(ours, "b")
+    assert names([await heard.next()]) == ["b"]
+    assert await heard.hears_nothing()
+
+
+async def test_a_prefix_is_taken_as_it_is_written(
+    new_broker: NewBroker, server: RedisServer
+) -> None:
+    ours = new_broker(server, key_prefix=r"[s]\?*")
+    theirs = new_broker(server, key_prefix=r"s\??")
+    heard = await ear_for_all(ours)
+    await publish(theirs, "a")
+    await publish(ours, "b")
+    assert names([await heard.next()]) == ["b"]
+
+
+async def test_who_is_refused_to_hear_all_hears_what_it_heard_before(
+    broker: RedisBroker, server: RedisServer
+) -> None:
+    heard = await ear(broker, "a.*", "b")
+    server.pause()
+    await _is_refused_all(heard.feed)
+    server.go_on()
+    await interruption(heard)
+    await publish(broker, "c")
+    await hears_again(heard, broker)
+
+
+async def test_who_hears_all_and_is_refused_to_know_since_when_hears_it_no_more(
+    doubtful: RedisBroker, direct: RedisBroker, proxy: FaultyProxy
+) -> None:
+    heard = await ear(doubtful, "a.*", "b")
+    proxy.answering.clear()
+    with pytest.raises(BrokerUnavailable):
+        await heard.feed.subscribe_all()
+    proxy.answering.set()
+    await interruption(heard)
+    await publish(direct, "c")
+    await hears_again(heard, direct)
+
+
+async def test_all_can_be_heard_later_if_redis_was_gone(
+    broker: RedisBroker, server: RedisServer
+) -> None:
+    server.kill()
+    feed = await broker.feed()
+    await _is_refused_all(feed)
+    server.start()
+    async with asyncio.timeout(5):
+        await feed.subscribe_all()
+        await feed.subscribe(["a.*"])
+    await hears_all_again(Ear(feed), broker)
+
+
+async def test_who_is_refused_again_goes_on_to_hear_all(
+    broker: RedisBroker, server: RedisServer
+) -> None:
+    heard = await ear_for_all(broker, "a.*")
+    server.kill()
+    await _is_refused_all(heard.feed)
+    server.start()
+    assert isinstance(await heard.next(), Interruption)
+    await hears_all_again(heard, broker)
+
+
+async def _is_refused_all(feed: Feed) -> None:
+    start = time.monotonic()
+    with pytest.raises(BrokerUnavailable):
+        await feed.subscribe_all()
+    assert time.monotonic() - start < SUBSCRIBE_SECONDS + 0.5
 
 
 # Memory that is lost.

@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -170,7 +171,11 @@ async def _result(
     result += [sorted(await broker.revocations(), key=lambda one: one.subject)]
     result += [list(await broker.agroups("g", "", 2)), await broker.agroups("", "h", 9)]
     result += [await broker.history(group, 3) for group in GROUPS]
-    result += [await broker.resume(start, [*GROUPS, "g.*"], 10_000)]
+    resumed = await broker.resume(start, [*GROUPS, "g.*"], 10_000)
+    if not resumed.usable:
+        # Redis forgets a pattern whose feed isn't probed for as long as that.
+        resumed = replace(resumed, newest={})
+    result += [resumed]
     return [repr(part).replace(start.epoch, "") for part in result]
 
 

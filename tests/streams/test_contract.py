@@ -17,8 +17,10 @@ from pytest_django import Settings
 
 from sse_components import ComponentDispatcher, runtime
 from sse_components.asgi import Application
+from sse_components.channels import tag
 from sse_components.grants import COOKIE, fingerprint
 from sse_components.groups import session_group
+from sse_components.wire import parse_position
 from tests.communicator import Opener
 from tests.streams.asking import (
     ALIEN,
@@ -140,6 +142,10 @@ async def test_an_empty_cursor_is_none(app: Application, stream: Opener) -> None
         "Ünïcode:1",
         "' OR 1=1 --",
         "x" * 5000,
+        "12345678:0badcafe-1,23456789:0badcafe-2",
+        "12345678:0badcafe-1,23456789:1badcafe-2",
+        "12345678:0badcafe-1,12345678:0badcafe-2",
+        "12345678:0badcafe-1;",
     ],
 )
 async def test_an_unusable_cursor_resets_all_groups_from_the_brokers_position_on(
@@ -177,6 +183,38 @@ async def test_a_cursor_from_the_future_is_unusable(
         first, reset, _ = await exchange.until("keep-alive")
     assert first.id is None
     assert reset.type == "stream-reset"
+
+
+async def test_a_client_of_a_grip_proxy_goes_on_here(
+    app: Application, stream: Opener
+) -> None:
+    async with stream(app, asking("news.a", "news.b")) as exchange:
+        await opened(exchange)
+        names = ["broadcast", "news.a", "news.b", "news.a", "news.b", "news.a"]
+        ids = [
+            str((await ComponentDispatcher.notify(name, "n")).position)
+            for name in names
+        ]
+    had = {"broadcast": ids[0], "news.a": ids[3], "news.b": ids[2]}
+    cursor = ",".join(f"{tag(k)}:{id.replace(':', '-')}" for k, id in had.items())
+    async with stream(
+        app, asking("news.a", "news.b"), {"Last-Event-ID": cursor}
+    ) as exchange:
+        first, *missed, complete = await exchange.until("keep-alive")
+    assert first.id == first.data["id"] == cursor
+    assert [event.data["id"] for event in missed] == ids[4:]
+    assert parse_position(complete.id or "").seq >= parse_position(ids[5]).seq
+
+
+async def test_a_cursor_of_groups_may_stand_in_the_query(
+    app: Application, stream: Opener
+) -> None:
+    here = (await position()).replace(":", "-")
+    cursor = f"{tag('broadcast')}:{here},{tag('news.a')}:{here}"
+    async with stream(app, f"/sse/stream?lastEventId={quote(cursor)}") as exchange:
+        first, complete = await exchange.until("keep-alive")
+    assert first.id == here.replace("-", ":")  # it is one place, after all
+    assert complete.id
 
 
 # Names

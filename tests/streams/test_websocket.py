@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from sse_components import ComponentDispatcher, runtime
 from sse_components.asgi import Application
+from sse_components.channels import tag
 from tests.clients import Received
 from tests.communicator import Communicator, Connection, connect, request, scope
 from tests.streams.asking import (
@@ -313,7 +314,26 @@ async def test_no_more_groups_than_allowed_are_subscribed_to(
         assert statuses(await complete(connection))["news.c"] == "subscribed"
 
 
-@pytest.mark.parametrize("cursor", [ALIEN, "garbage", "0:0"])
+async def test_a_group_goes_on_from_where_a_cursor_of_groups_says(
+    app: Application,
+) -> None:
+    async with connect(app, asking("news.a")) as connection:
+        await complete(connection)
+        await position()
+        ids = await published("news.b", "news.c", "news.b", "news.b", "news.c")
+        had = {"news.b": ids[2], "news.c": ids[1]}
+        cursor = ",".join(f"{tag(k)}:{id.replace(':', '-')}" for k, id in had.items())
+        await connection.say(
+            type="subscribe", groups=["news.b", "news.c"], last_event_id=cursor
+        )
+        frames = await complete(connection)
+        events = [frame for frame in frames if frame.type == "notify"]
+        assert [event.data["id"] for event in events] == ids[3:]
+
+
+@pytest.mark.parametrize(
+    "cursor", [ALIEN, "garbage", "0:0", "12345678:0badcafe-1", "12345678:0-1,"]
+)
 async def test_an_unusable_cursor_resets_the_new_groups_only(
     app: Application, cursor: str
 ) -> None:

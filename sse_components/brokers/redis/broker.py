@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from heapq import merge
 from typing import Any, TypeVar
@@ -182,7 +182,10 @@ class RedisBroker(Broker):
         return Resumption(position, events, {}, present, True, bool(more))
 
     async def position(self) -> Position:
-        arguments: list[Argument] = [new_epoch(), self._memory]
+        return await self.note(())
+
+    async def note(self, patterns: Collection[str]) -> Position:
+        arguments: list[Argument] = [new_epoch(), self._memory, *patterns]
         epoch, seq, _ = await self._read(self._scripts.note, arguments)
         return Position(epoch.decode(), int(seq))
 
@@ -201,7 +204,7 @@ class RedisBroker(Broker):
             self._memory,
             self.check,
         )
-        self._feeds.append(feed)
+        self._feeds = [one for one in self._feeds if not one.is_closed] + [feed]
         return feed
 
     def revoke(self, subject: str, pattern: str, seconds: float) -> Position:
@@ -293,18 +296,21 @@ class RedisBroker(Broker):
             *names,
         ]
         answer = await self._read(self._scripts.resume, arguments)
-        epoch, seq, usable, more, gone, rows = answer
+        epoch, seq, usable, more, gone, rows, seqs = answer
         present = Position(epoch.decode(), int(seq))
+        newest = {
+            name: int(last) for name, last in zip(names, seqs, strict=True) if last
+        }
         if not usable:
             lost = dict.fromkeys(names, present.seq)
-            return Resumption(present, [], lost, present, False, False)
+            return Resumption(present, [], lost, present, False, False, newest)
         events = _events(present.epoch, rows)
         position = events[-1].position if more else present
         lost = {
             name.decode(): int(newest)
             for name, newest in zip(gone[::2], gone[1::2], strict=True)
         }
-        return Resumption(position, events, lost, present, True, bool(more))
+        return Resumption(position, events, lost, present, True, bool(more), newest)
 
     def _ask(self, question: Question[R]) -> R:
         return question.read(self._blocking(question.script, question.arguments))
@@ -369,7 +375,12 @@ def _joined(
     for page in pages:
         if not page.usable:
             lost = dict.fromkeys(names, page.present.seq)
-            return Resumption(page.present, [], lost, page.present, False, False)
+            newest = _newest(
+                [p for p in pages if p.present.epoch == page.present.epoch]
+            )
+            return Resumption(
+                page.present, [], lost, page.present, False, False, newest
+            )
     # A part is known up to its own position only.
     end = min((page.position for page in pages), key=lambda one: one.seq)
     # A part that was read first may have had events by the time of the last.
@@ -384,4 +395,8 @@ def _joined(
             break
         events.append(event)
     position = events[-1].position if more and len(events) == limit else end
-    return Resumption(position, events, lost, present, True, more)
+    return Resumption(position, events, lost, present, True, more, _newest(pages))
+
+
+def _newest(pages: Iterable[Resumption]) -> dict[str, int]:
+    return {name: seq for page in pages for name, seq in page.newest.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
@@ -71,7 +72,11 @@ class RedisFeed(Feed):
         self._channels = f"{prefix}c:".encode()
         self._own_channel = f"{prefix}w:{self._id}".encode()
         self._revocations = f"{prefix}v".encode()
+        self._all_channels = _escaped(self._channels) + b"*"
         self._names: set[str] = set()
+        self._wants_all = False
+        self._hears_all = False
+        """Whether Redis has confirmed that it sends all."""
         self._outstanding: Counter[bytes] = Counter()
         """Of each channel, how many confirmations are still to come."""
         self._confirmed = asyncio.Event()
@@ -109,6 +114,25 @@ class RedisFeed(Feed):
         except BaseException as error:
             await self._abandon(fresh)
             if isinstance(error, LOST):  # TimeoutError is an OSError
+                raise BrokerUnavailable("Redis is not heard.") from error
+            raise
+
+    async def subscribe_all(self) -> Position:
+        wanted = self._wants_all
+        try:
+            async with asyncio.timeout(SUBSCRIBE_SECONDS):
+                await self._whole.wait()
+                if not self._wants_all:
+                    self._wants_all = True
+                    await self._command_all()
+                await self._confirmed.wait()
+            position, _ = await self._note([])
+            return position
+        except BaseException as error:
+            if self._wants_all and not wanted:
+                self._wants_all = False
+                self._drop("Redis has not confirmed that it sends all")
+            if isinstance(error, LOST):
                 raise BrokerUnavailable("Redis is not heard.") from error
             raise
 
@@ -152,6 +176,10 @@ class RedisFeed(Feed):
                 yield heard
 
     @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    @property
     def _patterns(self) -> list[str]:
         return [name for name in self._names if is_pattern(name)]
 
@@ -193,12 +221,16 @@ class RedisFeed(Feed):
             self._restore()
             await connection.send_command("SUBSCRIBE", *always)
             self._reading = asyncio.create_task(self._read(connection))
-            await self._command("SUBSCRIBE", self._names)
+            if self._wants_all:
+                await self._command_all()
+            else:
+                await self._command("SUBSCRIBE", self._names)
 
     async def _disconnect(self) -> None:
         self._whole.clear()
         self._confirmed.clear()
         self._outstanding.clear()
+        self._hears_all = False
         if not self._was_whole:
             self._held.clear()  # before which no interruption would stand
         connection, self._connection = self._connection, None
@@ -224,8 +256,16 @@ class RedisFeed(Feed):
             logger.info("Redis can't be told what isn't wanted any more: %s", error)
 
     async def _command(self, command: str, names: Collection[str]) -> None:
+        """Have the channels of names sent or not, unless all are."""
+        if not self._wants_all:
+            channels = [self._channels + name.encode() for name in names]
+            await self._send(command, channels)
+
+    async def _command_all(self) -> None:
+        await self._send("PSUBSCRIBE", [self._all_channels])
+
+    async def _send(self, command: str, channels: Sequence[bytes]) -> None:
         """Have channels sent or not; without a connection the next one will."""
-        channels = [self._channels + name.encode() for name in names]
         connection = self._connection
         if not channels or connection is None or not connection.is_connected:
             return
@@ -281,10 +321,14 @@ class RedisFeed(Feed):
 
     async def _read(self, connection: Connection) -> None:
         while True:
-            kind, channel, message = await connection.read_response()
+            kind, channel, *rest = await connection.read_response()
             if kind == b"message":
-                self._take(channel, message)
+                self._take(channel, rest[0])
+            elif kind == b"pmessage":  # whose first is the pattern
+                self._take_event(*rest)
             else:
+                if kind == b"psubscribe":
+                    self._hears_all = True
                 self._confirm(channel)
 
     def _confirm(self, channel: bytes) -> None:
@@ -295,19 +339,26 @@ class RedisFeed(Feed):
             self._confirmed.set()
 
     def _take(self, channel: bytes, message: bytes) -> None:
+        if channel == self._own_channel:
+            position, _, _ = self._read_head(message)
+            self._put(Watermark(position))
+        elif channel == self._revocations:
+            position, _, body = self._read_head(message)
+            self._put(revocations.unpacked(position, body))
+        elif not self._hears_all:  # else it comes again, because of that
+            self._take_event(channel, message)
+
+    def _take_event(self, channel: bytes, message: bytes) -> None:
+        position, previous, body = self._read_head(message)
+        name = channel[len(self._channels) :].decode()
+        self._put(Delivery(name, int(previous[0]), unpacked(position, body)))
+
+    def _read_head(self, message: bytes) -> tuple[Position, Sequence[bytes], bytes]:
         head, _, body = message.partition(b"\n")
         epoch, seq, *previous = head.split(b" ")
         self._probes = 0
         self._meet(epoch)
-        position = Position(epoch.decode(), int(seq))
-        if channel == self._own_channel:
-            self._put(Watermark(position))
-        elif channel == self._revocations:
-            self._put(revocations.unpacked(position, body))
-        else:
-            name = channel[len(self._channels) :].decode()
-            happened = unpacked(position, body)
-            self._put(Delivery(name, int(previous[0]), happened))
+        return Position(epoch.decode(), int(seq)), previous, body
 
     def _meet(self, epoch: bytes) -> None:
         """Look at the epoch of what Redis says: with its memory our notes are gone."""
@@ -324,3 +375,8 @@ class RedisFeed(Feed):
             self._heard = [Interruption()]
         self._heard.append(announcement)
         self._ready.set()
+
+
+def _escaped(text: bytes) -> bytes:
+    """Return a pattern of channels that only a text itself matches."""
+    return re.sub(rb"[*?\[\\]", rb"\\\g<0>", text)

@@ -2,14 +2,31 @@
 -- ARGV: new epoch, history's age, memory of names; the cursor's epoch and seq, at most
 -- how many events; then the names
 -- -> {epoch, present, usable, more, {lost name, newest seq...},
---    {seq, event...}}
+--    {seq, event...}, {of each name the newest seq, or ''...}}
 local history, memory = tonumber(ARGV[2]), tonumber(ARGV[3])
 local cursor, limit = tonumber(ARGV[5]), tonumber(ARGV[6])
 local epoch, present = tick(ARGV[1])
 keep(epoch, present)
 
+local newest = {}  -- of each name, false if none is remembered
+for i = 7, #ARGV do
+  local last, noted = remembered(ARGV[i], epoch)
+  if is_pattern(ARGV[i]) and not (last and noted >= present - memory) then
+    last = nil  -- whatever it had, publishers feed it no more
+  end
+  newest[#newest + 1] = last or false
+end
+
+local function newest_seqs()
+  local seqs = {}
+  for i, last in ipairs(newest) do
+    seqs[i] = last and text(last) or ''
+  end
+  return seqs
+end
+
 if ARGV[4] ~= epoch or cursor > present or cursor < present - memory then
-  return { epoch, text(present), 0, 0, {}, {} }
+  return { epoch, text(present), 0, 0, {}, {}, newest_seqs() }
 end
 
 local seqs, events = {}, {}  -- the seqs ascending, events by seq: one may have two names
@@ -52,9 +69,8 @@ local function lose(name, newest)
 end
 
 for i = 7, #ARGV do
-  local name = ARGV[i]
-  local last, noted = remembered(name, epoch)
-  if is_pattern(name) and not (last and noted >= present - memory) then
+  local name, last = ARGV[i], newest[i - 6]
+  if is_pattern(name) and not last then
     lose(name, present)
   elseif last and last > cursor then
     if is_whole(name) then
@@ -69,4 +85,4 @@ local rows = {}
 for i, seq in ipairs(seqs) do
   rows[2 * i - 1], rows[2 * i] = seq, events[seq]
 end
-return { epoch, text(present), 1, more, lost, rows }
+return { epoch, text(present), 1, more, lost, rows, newest_seqs() }
