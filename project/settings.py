@@ -47,6 +47,7 @@ SSE_COMPONENTS = {
     "PRESENCE_GROUPS": _list("SSE_PRESENCE_GROUPS", "chat.*"),
     "PRESENCE_LEASE_SECONDS": _number("SSE_PRESENCE_LEASE_SECONDS", "15"),
     "PRESENCE_GRACE_SECONDS": _number("SSE_PRESENCE_GRACE_SECONDS", "10"),
+    "CONSOLE": _flag("SSE_CONSOLE", "1"),
 }
 # What django_eventstream.send_event sends goes to our streams too.
 EVENTSTREAM_STORAGE_CLASS = "sse_components.eventstream.Storage"
@@ -88,6 +89,7 @@ TEMPLATES = [
     }
 ]
 ROOT_URLCONF = "project.urls"
+LOGIN_URL = "staff" if DEBUG else "admin:login"  # of the console
 ASGI_APPLICATION = "project.asgi.application"
 DATABASES = {
     "default": dj_database_url.parse(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sse_components.components.base import ReactiveComponent
     from sse_components.components.public import public
+    from sse_components.console.orders import trace
     from sse_components.dispatcher import ComponentDispatcher
     from sse_components.revoking import (
         adisconnect_user,
@@ -26,6 +27,7 @@ __all__ = [
     "disconnect_user",
     "public",
     "revoke",
+    "trace",
 ]
 
 _HOMES = {
@@ -36,6 +38,7 @@ _HOMES = {
     "disconnect_user": "sse_components.revoking",
     "public": "sse_components.components.public",
     "revoke": "sse_components.revoking",
+    "trace": "sse_components.console.orders",
 }
 
 

@@ -37,6 +37,7 @@ def test_the_package_exports() -> None:
         "disconnect_user",
         "public",
         "revoke",
+        "trace",
     ]
     assert sse_components.ComponentDispatcher is dispatcher.ComponentDispatcher
     assert sse_components.ReactiveComponent.__module__.endswith("components.base")

@@ -15,7 +15,7 @@ from sse_components import __version__
 from sse_components.events import hashed
 from sse_components.grants import COOKIE, Grants, fingerprint
 from sse_components.revocations import Whose
-from sse_components.wire import parse_cursor
+from sse_components.wire import parse_position
 from tests.bench.target import Target
 
 GROUP: Final = "news.updates"
@@ -58,6 +58,7 @@ OURS: Final = Target(
         "SECRET_KEY": KEY,
         "SSE_API_KEY": KEY,
         "SSE_API_RATE": "0",
+        "SSE_CONSOLE": "0",  # as it is where nobody asks for it
     },
     headers={"Authorization": f"Bearer {KEY}"},
 )
@@ -114,7 +115,7 @@ def granted(count: int, position: str) -> list[tuple[str, str]]:
     """
     if not settings.configured:
         settings.configure(SECRET_KEY=KEY)
-    grants, here = Grants(3600), parse_cursor(position)
+    grants, here = Grants(3600), parse_position(position)
     streams = []
     for number in range(count):
         names = [f"bench.{(number + n) % NAMES}" for n in range(GRANTED)]

@@ -51,10 +51,14 @@ PICTURES = {
     "/api/docs": "api",
     "/staff/keys": "keys",
     "/staff/": "staff",
+    "/sse/console": "console",
 }
 """What the pictures of a page are called, by its address."""
-OTHERS = ["forbidden", "missing"]
-"""Those of pages for who isn't staff, and of addresses that there aren't."""
+OTHERS = ["forbidden", "missing", "console-person", "console-events", "console-why"]
+"""Those of pages for who isn't staff, of addresses that there aren't, and of what the
+console's navigation leads to."""
+BURSTS = [0, 1, 2, 4, 7, 5, 3, 4, 2, 1, 3, 6, 8, 5, 2, 1, 2, 3, 5, 4]
+"""Events in each of some seconds."""
 HEADLINE = "Storm warning lifted on the coast"
 TALK = [
     ("anna", "Is the ferry back already?"),
@@ -197,6 +201,66 @@ async def take_staffs(browser: Browser, server: Server, folder: Path) -> None:
         await _shoot(page, folder, "keys")
 
 
+async def take_console(browser: Browser, server: Server, folder: Path) -> None:
+    """Three chat, one of them in two tabs, while headlines come."""
+    async with (
+        _page(browser, server, DESK) as anna,
+        _page(browser, server, DESK) as ben,
+        _page(browser, server, DESK) as nobody,
+        _page(browser, server, DESK) as staff,
+    ):
+        await join(anna, "anna")
+        await join(ben, "ben")
+        await open_todo(await ben.context.new_page())
+        await nobody.goto("/")
+        await log_in_as_staff(staff)
+        await staff.goto("/sse/console")
+        for count in BURSTS:
+            for _ in range(count):
+                publish_headline(server, "news.updates", HEADLINE)
+            await staff.wait_for_timeout(1000)
+        await _shoot(staff, folder, "console")
+
+        people = staff.get_by_role("list", name="Online")
+        await staff.goto("/sse/console/people")
+        await people.get_by_role("link", name="ben").click()
+        await staff.get_by_role("button", name="Trace").click()
+        card = staff.locator("article:not(.over)").first
+        for _ in range(2):
+            await card.get_by_role("button").click()
+        await expect(staff.locator("article.over")).to_have_count(1)
+        await expect(staff.locator("article:not(.over)")).to_have_count(2)
+        for name, text in TALK[:2]:
+            await say({"anna": anna, "ben": ben}[name], text)
+        deliveries = staff.get_by_role("table", name="Deliveries").locator("tbody tr")
+        await expect(deliveries.filter(has_text="chat.lobby")).not_to_have_count(0)
+        await _shoot(staff, folder, "console-person")
+
+        await staff.goto("/sse/console/events")
+        await staff.wait_for_timeout(2000)  # processes begin to tell within a second
+        for headline in SPORT:
+            publish_headline(server, "news.sport", headline)
+        publish_headline(server, "news.updates", HEADLINE)
+        await say(anna, TALK[3][1])
+        alert: dict[str, object] = {
+            "event_name": "tetra:alert",
+            "data": {"message": "System shutdown in 5 minutes"},
+        }
+        publish(server, "/groups/broadcast/notify", alert)
+        lines = staff.get_by_role("table", name="Live").locator("tbody tr")
+        await expect(lines.filter(has_text="tetra:alert")).to_be_visible()
+        await _shoot(staff, folder, "console-events")
+
+        said = lines.filter(has_text="chat.lobby").first
+        await said.get_by_role("link", name="Why?").click()
+        await staff.get_by_label("User: name, or primary key").fill("ben")
+        await staff.wait_for_timeout(2000)  # the logbook is a second late
+        await staff.get_by_role("button", name="Ask").click()
+        await expect(staff.locator("#outcome")).to_have_text("delivered")
+        await expect(staff.locator(".head").get_by_role("status")).to_have_text("live")
+        await _shoot(staff, folder, "console-why")
+
+
 async def take_quiet(browser: Browser, server: Server, folder: Path) -> None:
     """Those in which nothing happens."""
     async with _page(browser, server, DESK) as page:
@@ -234,7 +298,7 @@ async def _page(
     await context.close()
 
 
-async def take(server: Server, quiet: Server, folder: Path) -> None:
+async def take(server: Server, watched: Server, quiet: Server, folder: Path) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM, args=ARGUMENTS
@@ -250,21 +314,27 @@ async def take(server: Server, quiet: Server, folder: Path) -> None:
             take_quiet,
         ):
             await part(browser, server, folder)
+        await take_console(browser, watched, folder)
         await take_missing(browser, quiet, folder)
         await browser.close()
 
 
 def main(arguments: Sequence[str]) -> None:
-    with TemporaryDirectory() as one, TemporaryDirectory() as other:
+    with (
+        TemporaryDirectory() as one,
+        TemporaryDirectory() as second,
+        TemporaryDirectory() as other,
+    ):
         demo = {"SSE_PRESENCE_GRACE_SECONDS": "1", "SSE_API_KEY": KEY}
         quiet = {"DEBUG": "0", "SECRET_KEY": "picture", "ALLOWED_HOSTS": "127.0.0.1"}
         with (
             Server(Path(one), environment=demo).running() as server,
+            Server(Path(second), environment=demo).running() as watched,
             Server(Path(other), environment=quiet).running() as without_debug,
         ):
             folder = Path(arguments[0]).parent / "img"
             folder.mkdir(exist_ok=True)
-            asyncio.run(take(server, without_debug, folder))
+            asyncio.run(take(server, watched, without_debug, folder))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from sse_components.components import present
 from sse_components.components.page import page_of
 from sse_components.events import NOWHERE, Draft, Position
 from sse_components.middleware import SSEComponentsMiddleware
-from sse_components.wire import parse_cursor
+from sse_components.wire import parse_position
 from tests.components.pages import Attributes, call, component, page, request_for, roots
 from tests.redis_servers import NewRedisServer, RedisServer
 
@@ -57,7 +57,7 @@ def configure(settings: Settings) -> Iterator[Configure]:
 def placed(request: HttpRequest) -> list[Position]:
     """Return the positions on the roots of a page that shows two components."""
     found = roots(page(2 * PLACED, request))
-    return [parse_cursor(one["data-sse-position"]) for one in found]
+    return [parse_position(one["data-sse-position"]) for one in found]
 
 
 def still() -> Attributes:
@@ -104,7 +104,7 @@ def test_an_answer_of_a_process_without_a_hub_begins_before_what_it_loads(
     configure(redis_server)
     state = component("tests.Placed")["data-sse-state"]
     answer = call(client, "tests.Placed", state=state)
-    position = parse_cursor(answer.json["position"])
+    position = parse_position(answer.json["position"])
     assert published_since(position) == 1
     assert roots(answer.html)[0]["data-sse-position"] == str(position)
 
@@ -115,9 +115,9 @@ async def test_the_broker_is_asked_under_a_coroutine_too(
     settings.SSE_COMPONENTS = {
         "BROKER_URL": redis_server.url, "KEY_PREFIX": secrets.token_hex(8)
     }  # fmt: skip
-    there = parse_cursor(component("tests.Placed")["data-sse-position"])
+    there = parse_position(component("tests.Placed")["data-sse-position"])
     in_a_thread = await sync_to_async(component)("tests.Placed")
-    later = parse_cursor(in_a_thread["data-sse-position"])
+    later = parse_position(in_a_thread["data-sse-position"])
     assert NOWHERE.seq < there.seq < later.seq
     await runtime.stop()
 

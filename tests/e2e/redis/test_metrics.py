@@ -36,7 +36,9 @@ def port() -> int:
 
 @pytest.fixture
 async def server(redis: RedisServer, new_server: NewServer, port: int) -> Server:
-    server = new_server(redis.url, METRICS=f"127.0.0.1:{port}", KEEP_ALIVE_SECONDS=1)
+    address = f"127.0.0.1:{port}"
+    # The console publishes too.
+    server = new_server(redis.url, METRICS=address, KEEP_ALIVE_SECONDS=1, CONSOLE=False)
     await asyncio.to_thread(server.start)
     return server
 
