@@ -111,12 +111,12 @@ tests/independent/node_modules tests/thorough/node_modules: %/node_modules: %/pa
 system: .venv/dev
 	@ready() { { test -n "$$CHROMIUM" || command -v chromium; } && $(BIN)/playwright --version && \
 	  { test -n "$$FIREFOX" || command -v firefox-esr; } && \
-	  PATH="$$PATH:/usr/sbin" command -v nginx && command -v caddy && \
+	  PATH="$$PATH:/usr/sbin" command -v nginx && command -v caddy && command -v pushpin && \
 	  command -v systemd-analyze && \
 	  $(BIN)/python -c "from tests.postgresql import PostgreSQL; PostgreSQL().close()"; } >/dev/null 2>&1; \
 	ready || { test "$$(id -u)" = 0 && command -v apt-get && apt-get update && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends caddy chromium firefox-esr libatomic1 nginx-light postgresql systemd; } >/dev/null; \
-	ready || { echo "The tests need Caddy, Chromium, Firefox, nginx, PostgreSQL and systemd-analyze: install the packages caddy, chromium, firefox-esr, libatomic1, nginx-light, postgresql and systemd (Ubuntu, where browsers are snaps: set CHROMIUM to a Chromium's path, FIREFOX to a Firefox's)." >&2; exit 1; }
+	  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends caddy chromium firefox-esr libatomic1 nginx-light postgresql pushpin systemd; } >/dev/null; \
+	ready || { echo "The tests need Caddy, Chromium, Firefox, nginx, PostgreSQL, Pushpin and systemd-analyze: install the packages caddy, chromium, firefox-esr, libatomic1, nginx-light, postgresql, pushpin and systemd (Ubuntu, where browsers are snaps: set CHROMIUM to a Chromium's path, FIREFOX to a Firefox's)." >&2; exit 1; }
 
 go:
 	@ready() { command -v go >/dev/null; }; \

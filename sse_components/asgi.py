@@ -13,6 +13,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from sse_components import bundles, conf, runtime, workers
 from sse_components.access_log import QueriesCut
+from sse_components.edge.control import Control
+from sse_components.edge.relay import Relay
+from sse_components.edge.signatures import HEADER, is_from_proxy
 from sse_components.errors import BrokerRefused
 from sse_components.hub import Hub
 from sse_components.requests import Receive, Scope, Send
@@ -52,7 +55,10 @@ class Application:
             await _refuse(scope, receive, send)
         elif scope["type"] == "websocket":
             await _websocket(scope, receive, send)
-        elif (path := _below_prefix(scope)) == "stream":
+        elif _is_for_proxy(path := _below_prefix(scope), scope):
+            await _have_streams()
+            await self._django(scope, receive, send)
+        elif path == "stream":
             await stream(await runtime.start(), None, scope, receive, send)
         elif path.startswith("groups/") and path != "groups/":
             group = path.removeprefix("groups/")
@@ -109,6 +115,16 @@ async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close"})
 
 
+def _is_for_proxy(path: str, scope: Scope) -> bool:
+    """Whether a proxy asks for a stream that it would hold itself."""
+    if path != "stream" and not path.startswith("groups/"):
+        return False
+    if scope["method"] != "GET" or not runtime.settings().grip_key:
+        return False
+    given = dict(scope["headers"]).get(HEADER.encode(), b"")
+    return is_from_proxy(given.decode("latin-1"))
+
+
 def _below_prefix(scope: Scope) -> str:
     """Return what follows the prefix in an address of ours, "" for all others."""
     path: str = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -149,17 +165,45 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     signals.install()
     log.install()
     numbers = ExitStack()
+    relaying = None
     try:
+        relaying = _start_to_relay()
         _count_for_others(numbers, hub)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await drain.finish()
+        await _end(relaying)
         await runtime.stop()
         await send({"type": "lifespan.shutdown.complete"})
     finally:
+        if relaying:
+            relaying.cancel()
         numbers.close()
         signals.uninstall()
         log.uninstall()
+
+
+def _start_to_relay() -> asyncio.Task[None] | None:
+    """Publish to the proxy what the embedded broker announces to nobody else."""
+    settings = runtime.settings()
+    if not settings.grip_url or settings.broker_url != conf.EMBEDDED:
+        return None
+    control = Control(settings.grip_url)
+    relaying = asyncio.create_task(Relay(runtime.broker(), control.publish).run())
+
+    def over(task: asyncio.Task[None]) -> None:
+        control.close()
+        if not task.cancelled():
+            logger.critical("The relay has failed", exc_info=task.exception())
+
+    relaying.add_done_callback(over)
+    return relaying
+
+
+async def _end(task: asyncio.Task[None] | None) -> None:
+    if task:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def _count_for_others(stack: ExitStack, hub: Hub) -> None:

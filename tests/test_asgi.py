@@ -315,6 +315,16 @@ async def test_the_log_of_websockets_has_no_query_of_a_stream(app: Application) 
     await stopped(server)
 
 
+async def test_the_log_has_not_where_a_stream_goes_on_for_a_proxy(
+    app: Application,
+) -> None:
+    server = await started(app)
+    arguments = "::1:5", "GET", "/sse/grip/eyJw.secret", "1.1", 200
+    line = logged("uvicorn.access", '%s - "%s %s HTTP/%s" %d', *arguments)
+    assert line == '::1:5 - "GET /sse/grip/ HTTP/1.1" 200'
+    await stopped(server)
+
+
 async def test_other_lines_of_the_log_stay_as_they_are(app: Application) -> None:
     server = await started(app)
     line = "127.0.0.1:5 - GET /search?q=/sse/stream HTTP/1.1 200"

@@ -9,8 +9,14 @@ from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register
 
+from sse_components import conf
+from sse_components.checks.settings import valid_settings
+
 STORAGE: Final = "sse_components.eventstream.Storage"
 CHANNEL_MANAGER: Final = "sse_components.eventstream.ChannelManager"
+
+PROXIES: Final = ("GRIP_URL", "GRIP_PROXIES")
+"""Its own settings, at the top level."""
 
 
 @register
@@ -37,3 +43,22 @@ def eventstream_is_plugged_in(
             )
         ]
     return []
+
+
+@register
+def eventstream_publishes_to_no_proxy(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    valid = valid_settings()
+    given = [name for name in PROXIES if getattr(settings, name, None)]
+    if valid is None or not valid.grip_url or not given:
+        return []
+    return [
+        Warning(
+            f"django_eventstream.send_event publishes to {' and '.join(given)} by "
+            "itself, beside what we publish, and in another form.",
+            hint=f"Remove {' and '.join(given)}: {conf.NAME}['GRIP_URL'] is enough, "
+            "for send_event too.",
+            id="sse_components.W035",
+        )
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.abc import InspectLoader
 from importlib.util import find_spec
@@ -14,6 +15,9 @@ from django.core.checks import CheckMessage, Error, Info, Warning, register
 from sse_components import conf
 from sse_components.checks.settings import valid_settings
 
+LOGBOOK_SIZE = 100
+LOGBOOK_SECONDS = 30
+
 
 @register
 def streams_are_served(
@@ -25,6 +29,17 @@ def streams_are_served(
     package = wsgi.rpartition(".")[0].rpartition(".")[0]
     if _names_us(f"{package}.asgi".lstrip(".")):  # as startproject has it
         return []
+    valid = valid_settings()
+    if valid and valid.grip_url:
+        return [
+            Error(
+                f"{conf.NAME}['GRIP_URL'] names a proxy, and {wsgi!r} with the "
+                "embedded broker publishes nothing to it.",
+                hint=f"Set {conf.NAME}['BROKER_URL'] to a Redis, and run "
+                "`manage.py sse_relay`.",
+                id="sse_components.E033",
+            )
+        ]
     return [
         Warning(
             f"{wsgi!r} serves no streams, and the embedded broker reaches no process "
@@ -67,6 +82,69 @@ def metrics_can_be_served(
             "installed.",
             hint="Install django-sse-components[metrics].",
             id="sse_components.E032",
+        )
+    ]
+
+
+@register
+def the_logbook_is_kept_long_enough(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    valid = valid_settings()
+    if valid is None or not valid.console:
+        return []
+    if valid.history_size >= LOGBOOK_SIZE and valid.history_seconds >= LOGBOOK_SECONDS:
+        return []
+    return [
+        Warning(
+            "The console's logbook is kept as history is, and so short that it can't "
+            "say much of who was connected.",
+            hint=f"Have HISTORY_SIZE of at least {LOGBOOK_SIZE}, and HISTORY_SECONDS "
+            f"of at least {LOGBOOK_SECONDS}; or set {conf.NAME}['CONSOLE'] to False.",
+            id="sse_components.W037",
+        )
+    ]
+
+
+@register
+def history_outlasts_a_proxy(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    valid = valid_settings()
+    if valid is None or not valid.grip_url:
+        return []
+    is_kept = valid.history_size and valid.history_seconds >= 2 * valid.grip_seconds
+    if is_kept and valid.group_memory_seconds >= 4 * valid.grip_seconds:
+        return []
+    return [
+        Warning(
+            "What the proxy has missed may be forgotten before it asks: it does so "
+            f"within twice {conf.NAME}['GRIP_SECONDS'], and pages fetch anew what "
+            "isn't remembered then.",
+            hint="Have HISTORY_SIZE above 0, HISTORY_SECONDS at least twice "
+            "GRIP_SECONDS, and GROUP_MEMORY_SECONDS four times.",
+            id="sse_components.W034",
+        )
+    ]
+
+
+@register
+def a_proxy_is_not_redirected(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    valid = valid_settings()
+    if valid is None or not valid.grip_url or not settings.SECURE_SSL_REDIRECT:
+        return []
+    path = f"{valid.prefix}grip".removeprefix("/")
+    if any(re.search(one, path) for one in settings.SECURE_REDIRECT_EXEMPT):
+        return []
+    return [
+        Warning(
+            "SECURE_SSL_REDIRECT sends away what the proxy asks by itself, where TLS "
+            "ends before it: streams break off, and events come late.",
+            hint=f"Add r'^{path}' to SECURE_REDIRECT_EXEMPT: these requests are "
+            "signed, and never a browser's.",
+            id="sse_components.W036",
         )
     ]
 

@@ -13,7 +13,8 @@ SUBJECT = "stream"
 CURE = (
     "Serve what sse_components.asgi.get_asgi_application() returns, by an ASGI server: "
     "`uvicorn yoursite.asgi:application`. WSGI servers (gunicorn without uvicorn's "
-    "workers, uWSGI, mod_wsgi, Django's own runserver) can't hold streams open."
+    "workers, uWSGI, mod_wsgi, Django's own runserver) can't hold streams open: before "
+    "one a GRIP proxy has to."
 )
 
 

@@ -106,7 +106,7 @@ def _watched(
         return
     if fault := _refused(answer):
         alone = django_alone.finding(address, answer.status, patience)
-        yield (answer.status in (200, 404) and alone) or fault
+        yield (answer.status in (200, 404, 501) and alone) or fault
         return
     try:
         first = stream.next(patience)
@@ -121,9 +121,12 @@ def _watched(
     came = _since(start)
     yield from _on_the_way(answer)
     yield ok(SUBJECT, f"its first frame came after {came}.")
+    if is_held := "-" in str(first.data.get("id")):
+        yield ok("proxy", "a GRIP proxy holds the stream.")
     start = time.monotonic()
     try:
-        for _ in range(KEEP_ALIVES):
+        # The next one of a proxy comes after KEEP_ALIVE_SECONDS.
+        for _ in range(1 if is_held else KEEP_ALIVES):
             stream.until("keep-alive", patience)
     except TimeoutError:
         text = f"a frame came, and no other within {patience:g} s after it."

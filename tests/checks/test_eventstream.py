@@ -52,3 +52,17 @@ def test_our_storage_without_a_channel_manager_is_a_warning(
 def test_the_names_of_what_is_plugged_in_can_be_imported() -> None:
     for name in (STORAGE, CHANNEL_MANAGER):
         assert import_string(name)
+
+
+@pytest.mark.parametrize("name", ["GRIP_URL", "GRIP_PROXIES"])
+def test_settings_of_its_own_for_a_proxy_beside_ours_are_a_warning(
+    settings: Settings, name: str
+) -> None:
+    url = "http://127.0.0.1:5561"
+    setattr(settings, name, url if name == "GRIP_URL" else [{"control_uri": url}])
+    assert found() == []
+    settings.SSE_COMPONENTS = {"GRIP_URL": url, "GRIP_KEY": "k" * 32}
+    (warning,) = found()
+    assert warning.id == "sse_components.W035"
+    assert not warning.is_serious()
+    assert name in warning.msg

@@ -111,3 +111,73 @@ def test_settings_at_fault_are_told_alone(site: Path, settings: Settings) -> Non
     settings.SSE_COMPONENTS = {"UNHEARD_OF": 1}
     (error,) = found(deploy=True)
     assert error.id == "sse_components.E001"
+
+
+GRIP = {"GRIP_URL": "http://127.0.0.1:5561", "GRIP_KEY": "k" * 32}
+
+
+def test_a_proxy_that_nothing_is_published_to_is_an_error(
+    site: Path, settings: Settings
+) -> None:
+    settings.SSE_COMPONENTS = GRIP
+    (error,) = found()
+    assert error.id == "sse_components.E033"
+    assert error.is_serious()
+    assert error.hint
+    assert "sse_relay" in error.hint
+
+
+def test_a_proxy_before_a_wsgi_server_with_redis_passes(
+    site: Path, settings: Settings
+) -> None:
+    settings.SSE_COMPONENTS = GRIP | {"BROKER_URL": "redis://127.0.0.1:6379/0"}
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    "short",
+    [
+        {"HISTORY_SECONDS": 119},
+        {"HISTORY_SIZE": 0},
+        {"GRIP_SECONDS": 151},
+        {"HISTORY_SECONDS": 120, "GROUP_MEMORY_SECONDS": 239},
+    ],
+)
+def test_a_history_that_is_shorter_than_a_proxy_takes_is_a_warning(
+    settings: Settings, short: dict[str, float]
+) -> None:
+    settings.SSE_COMPONENTS = short
+    assert found() == []
+    settings.SSE_COMPONENTS = GRIP
+    assert found() == []
+    settings.SSE_COMPONENTS = GRIP | short
+    (warning,) = found()
+    assert warning.id == "sse_components.W034"
+    assert not warning.is_serious()
+
+
+def test_a_proxy_that_is_sent_to_https_is_a_warning(settings: Settings) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    assert found() == []
+    settings.SSE_COMPONENTS = GRIP
+    (warning,) = found()
+    assert warning.id == "sse_components.W036"
+    assert not warning.is_serious()
+    assert warning.hint
+    assert "r'^sse/grip'" in warning.hint
+    settings.SECURE_REDIRECT_EXEMPT = [r"^sse/grip"]
+    assert found() == []
+
+
+@pytest.mark.parametrize("short", [{"HISTORY_SECONDS": 29}, {"HISTORY_SIZE": 99}])
+def test_a_history_that_is_too_short_for_the_logbook_is_a_warning(
+    settings: Settings, short: dict[str, float]
+) -> None:
+    settings.SSE_COMPONENTS = short
+    assert found() == []
+    settings.SSE_COMPONENTS = {"CONSOLE": True}
+    assert found() == []
+    settings.SSE_COMPONENTS = {"CONSOLE": True} | short
+    (warning,) = found()
+    assert warning.id == "sse_components.W037"
+    assert not warning.is_serious()

@@ -27,7 +27,7 @@ def test_a_site_that_a_wsgi_server_serves_is_an_error_with_its_cure(site: Site) 
     fault = worst(streaming.findings(Address.of(site.url), None))
     assert fault.level is Level.ERROR
     assert fault.subject == "stream"
-    assert "404, and the browser client is there: the site is served by WSGI" in str(
+    assert "501, and the browser client is there: the site is served by WSGI" in str(
         fault
     )
     assert "'WSGIServer/" in fault.text
