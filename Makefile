@@ -5,7 +5,8 @@ WORKERS ?= 2
 BIN := .venv/bin
 # Of 6,000 tests with real servers and browsers one now and then fails because the machine
 # is busy. It has a second chance, and is listed: what is listed twice is to be mended.
-PYTEST := PYTHONDEVMODE=1 $(BIN)/pytest --cov --cov-report= --reruns 1 -rfER
+# Ten that fail are enough to know: if what they all need is missing, each takes minutes.
+PYTEST := PYTHONDEVMODE=1 $(BIN)/pytest --cov --cov-report= --reruns 1 --maxfail 10 -rfER
 TOGETHER := --numprocesses $(WORKERS) --dist worksteal
 NPM := $(BIN)/python hatch_build.py
 CLIENT := hatch_build.py $(wildcard static/*.json static/build.mjs static/src/*.ts)
