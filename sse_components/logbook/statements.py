@@ -84,8 +84,6 @@ class Deliveries(Statement):
     process: str
     deliveries: Sequence[Sequence[Any]]
     """Seconds since 1970, id, type, group, bytes of each."""
-    more: int = 0
-    """How many there were beside these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,10 +61,10 @@ class Tracing:
         """Return what was handed to whom."""
         over, self._over = self._over, []
         for traced in (*over, *self._traced.values()):
-            told, more = traced.taken()
+            told = traced.taken()
             for start in range(0, len(told), AT_ONCE):
                 part = told[start : start + AT_ONCE]
-                statement = Deliveries(traced.connection, self._process, part, more)
+                statement = Deliveries(traced.connection, self._process, part)
                 yield statement.draft(trace_of(traced.user))
 
 
@@ -78,10 +78,13 @@ class _Traced:
         self._told: list[list[Any]] = []
         self._more = 0
 
-    def taken(self) -> tuple[list[list[Any]], int]:
-        """Take what was noted, and how many there were beside it."""
-        taken = self._told, self._more
-        self._told, self._more = [], 0
+    def taken(self) -> list[list[Any]]:
+        """Take what was noted; the log says how many there were beside it."""
+        if self._more:
+            logger.info(
+                "user %s, %s -> %s more frames", self.user, self.connection, self._more
+            )
+        taken, self._told, self._more = self._told, [], 0
         return taken
 
     def write_now(self, frames: Sequence[Frame]) -> bool:

@@ -18,6 +18,7 @@ from sse_components.errors import BrokerUnavailable
 from sse_components.events import Draft, Event, Position
 from sse_components.hub import Hub
 from sse_components.logbook import keeper as keeper_module
+from sse_components.logbook import tracing
 from sse_components.logbook.keeper import Keeper
 from sse_components.logbook.names import CONTROL, PROCESSES, TAIL, process_log
 from sse_components.logbook.statements import (
@@ -196,6 +197,26 @@ async def test_each_frame_of_a_traced_user_is_told(
     await transport.until(lambda: transport.types.count("test") == 2)
     await asyncio.sleep(0.1)
     assert caplog.text == ""
+
+
+async def test_of_too_many_frames_it_is_told_how_many(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "MOST", 5)
+    monkeypatch.setattr(tracing, "AT_ONCE", 2)
+    caplog.set_level(logging.INFO, "sse_components.trace")
+    await world.open("news")
+    world.broker.publish([Trace("7", time.time() + 60).draft(CONTROL)])
+    await asyncio.sleep(0.1)
+    ids = world.broker.publish([Draft("news", "test", b"1")] * 9)
+
+    async def are_told() -> list[str]:
+        found = await world.said(Deliveries, "console.trace.7")
+        return [one[1] for said in found for one in said.deliveries if one[2] == "test"]
+
+    assert await until(are_told) == [str(one.position) for one in ids[:5]]
+    assert caplog.messages[-1] == "user 7, c1 -> 4 more frames"
+    assert len(caplog.messages) == 6
 
 
 async def test_a_trace_ends_by_itself(world: World) -> None:

@@ -195,6 +195,20 @@ async def test_a_connection_that_has_had_nothing_yet_is_behind(world: World) -> 
     assert world.log.progress(world.hub, world.now).behind == {"c1": 0}
 
 
+async def test_of_very_many_that_are_behind_some_are_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "MOST_BEHIND", 2)
+    for number in range(5):
+        subscriber = Subscriber(Recorder(), world.hub, Whose(Position("e", 0)))
+        world.log.came(subscriber, f"c{number}", ())
+    world.publish("news")
+    await settle()
+    progress = world.log.progress(world.hub, world.now)
+    assert progress.behind == {"c0": 0, "c1": 0}
+    assert progress.more_behind == 3
+
+
 async def test_many_are_told_of_bit_by_bit(world: World) -> None:
     for number in range(MOST + 10):
         subscriber = Subscriber(Recorder(), world.hub, Whose(Position("e", 0)))
