@@ -6,8 +6,11 @@ BIN := .venv/bin
 # Of 6,000 tests with real servers and browsers one now and then fails because the machine
 # is busy. It has a second chance, and is listed: what is listed twice is to be mended.
 # Ten that fail are enough to know: if what they all need is missing, each takes minutes.
-PYTEST := PYTHONDEVMODE=1 $(BIN)/pytest --cov --cov-report= --reruns 1 --maxfail 10 -rfER
+PYTEST := PYTHONDEVMODE=1 $(BIN)/pytest --reruns 1 --maxfail 10 -rfER
 TOGETHER := --numprocesses $(WORKERS) --dist worksteal
+# In the first run alone: it makes tests and servers twice as slow, and the others reach
+# little that this one doesn't.
+COVERED := --cov --cov-report=
 NPM := $(BIN)/python hatch_build.py
 CLIENT := hatch_build.py $(wildcard static/*.json static/build.mjs static/src/*.ts)
 # Old pips know the first for isolated builds too, new ones want the second.
@@ -37,13 +40,13 @@ demo: .venv/demo  ## The demo on http://127.0.0.1:8000 (PORT=9000 for another po
 test: .venv/dev system tests/independent/node_modules  ## The whole suite
 	$(NPM) --silent run build
 	$(NPM) --silent test
-	$(PYTEST) -m 'not alone and not thorough' $(TOGETHER)
-	$(PYTEST) -m alone --cov-append
-	$(PYTEST) tests/browser --behind drop --cov-append
-	$(PYTEST) tests/api --atomic-requests -m 'not alone' $(TOGETHER) --cov-append
-	$(PYTEST) --postgresql -m 'database and not alone' $(TOGETHER) --cov-append
-	$(PYTEST) --postgresql -m 'database and alone' --cov-append
+	$(PYTEST) -m 'not alone and not thorough' $(TOGETHER) $(COVERED)
 	$(BIN)/coverage report --fail-under=95
+	$(PYTEST) -m alone
+	$(PYTEST) tests/browser --behind drop
+	$(PYTEST) tests/api --atomic-requests -m 'not alone' $(TOGETHER)
+	$(PYTEST) --postgresql -m 'database and not alone' $(TOGETHER)
+	$(PYTEST) --postgresql -m 'database and alone'
 
 # Fuzzes the API, uses clients that are generated from its document, and a worker in Go.
 thorough: .venv/dev tests/thorough/node_modules go
