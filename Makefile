@@ -1,7 +1,7 @@
 PYTHON ?= python3
 PORT ?= 8000
-# Of the tests.
-WORKERS ?= 2
+# Of the tests: one more than cores, since half of them wait for something.
+WORKERS ?= 3
 BIN := .venv/bin
 # Of 6,000 tests with real servers and browsers one now and then fails because the machine
 # is busy. It has a second chance, and is listed: what is listed twice is to be mended.
