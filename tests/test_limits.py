@@ -17,6 +17,13 @@ def test_goes_on():
             pass
 """
 
+LEAVES_A_THREAD = """
+import threading, time
+
+def test_starts():
+    threading.Thread(target=time.sleep, args=[100], name="left").start()
+"""
+
 FAILS_AND_HANGS = """
 import threading, pytest
 
@@ -55,3 +62,12 @@ def test_a_test_that_catches_its_end_is_ended_with_its_stack(
     result = run(pytester, pytestconfig.rootpath, CATCHES_AND_GOES_ON)
     assert result.ret == 1
     result.stderr.fnmatch_lines(["*in test_goes_on"])
+
+
+def test_what_is_left_when_all_is_done_is_ended_with_its_stack(
+    pytester: pytest.Pytester, pytestconfig: pytest.Config
+) -> None:
+    result = run(pytester, pytestconfig.rootpath, LEAVES_A_THREAD)
+    assert result.ret == 1
+    result.assert_outcomes(passed=1)
+    result.stderr.fnmatch_lines(["*in _shutdown"])
