@@ -1,13 +1,17 @@
 PYTHON ?= python3
 PORT ?= 8000
-# Of the tests: one more than cores, since half of them wait for something.
-WORKERS ?= 3
+# Of the tests.
+WORKERS ?= 2
 BIN := .venv/bin
-# Of 6,000 tests with real servers and browsers one now and then fails because the machine
+PYTEST := PYTHONDEVMODE=1 $(BIN)/pytest -rfER
+# Of 7,000 tests with real servers and browsers one now and then fails because the machine
 # is busy. It has a second chance, and is listed: what is listed twice is to be mended.
 # Ten that fail are enough to know: if what they all need is missing, each takes minutes.
-PYTEST := PYTHONDEVMODE=1 $(BIN)/pytest --reruns 1 --maxfail 10 -rfER
-TOGETHER := --numprocesses $(WORKERS) --dist worksteal
+TOGETHER := --numprocesses $(WORKERS) --dist worksteal --reruns 1 --maxfail 10
+# What measures how long something takes mostly waits, so that two go on beside each other;
+# what fails so has its second chance alone.
+APART := --numprocesses 2 --dist loadfile
+AGAIN := --last-failed --last-failed-no-failures none
 # In the first run alone: it makes tests and servers twice as slow, and the others reach
 # little that this one doesn't.
 COVERED := --cov --cov-report=
@@ -42,11 +46,11 @@ test: .venv/dev system tests/independent/node_modules  ## The whole suite
 	$(NPM) --silent test
 	$(PYTEST) -m 'not alone and not thorough' $(TOGETHER) $(COVERED)
 	$(BIN)/coverage report --fail-under=95
-	$(PYTEST) -m alone
-	$(PYTEST) tests/browser --behind drop
+	$(PYTEST) -m alone $(APART) || $(PYTEST) -m alone $(AGAIN)
+	$(PYTEST) tests/browser --behind drop $(APART) || $(PYTEST) tests/browser --behind drop $(AGAIN)
 	$(PYTEST) tests/api --atomic-requests -m 'not alone' $(TOGETHER)
 	$(PYTEST) --postgresql -m 'database and not alone' $(TOGETHER)
-	$(PYTEST) --postgresql -m 'database and alone'
+	$(PYTEST) --postgresql -m 'database and alone' --reruns 1 --maxfail 10
 
 # Fuzzes the API, uses clients that are generated from its document, and a worker in Go.
 thorough: .venv/dev tests/thorough/node_modules go

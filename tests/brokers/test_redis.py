@@ -153,8 +153,12 @@ async def test_closing_at_any_moment_leaves_nothing_behind(
 
 
 async def test_a_thread_that_connects_while_all_is_closed_keeps_no_connection(
-    broker: RedisBroker, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    new_broker: NewBroker,
+    server: RedisServer,
+    client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    broker = new_broker(server)  # one that nothing has connected yet
     assert client.ping()
     connecting, going_on = threading.Event(), threading.Event()
     connect = redis.Connection.connect
@@ -166,9 +170,11 @@ async def test_a_thread_that_connects_while_all_is_closed_keeps_no_connection(
 
     monkeypatch.setattr(redis.Connection, "connect", slow)
     asking = asyncio.create_task(broker.check())
-    await asyncio.to_thread(connecting.wait)
-    await broker.close()
-    going_on.set()
+    try:
+        assert await asyncio.to_thread(connecting.wait, 10)
+        await broker.close()
+    finally:
+        going_on.set()
     await asking
     await until(lambda: clients(client) == 0)
 

@@ -38,7 +38,12 @@ class Proxy:
         self.asked += 1
         self._loop.call_soon_threadsafe(self._changed.set)
         self.goes_on.wait()
-        self._loop.call_soon_threadsafe(self._changed.set)
+        try:
+            self._take(body)
+        finally:
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+    def _take(self, body: bytes) -> None:
         fault = self.fault
         if isinstance(fault, Rejected):  # as for what is said, and not for what follows
             self.fault = None
