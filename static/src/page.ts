@@ -41,7 +41,8 @@ export class Page implements Owner {
   /** Groups that no component has any more, and how often the stream was to be without. */
   #givenUp = new Map<string, number>();
   #givingUp: Cancel | null = null;
-  #opened = false;
+  /** Whether the page's own grant may be enough: no stream has said otherwise. */
+  #isTrusting = true;
   /** Added a moment ago. */
   #fresh = new Set<Component>();
   #recent: Recent;
@@ -119,7 +120,7 @@ export class Page implements Owner {
 
   /** The stream is open: find out which components it doesn't serve. */
   opened(groups: string[]): void {
-    this.#opened = true;
+    this.#isTrusting = false;
     for (const name of this.#granted) if (carries(groups, name)) this.#granted.delete(name);
     const all = [...this.#components];
     for (const component of all) component.hurry();
@@ -129,6 +130,7 @@ export class Page implements Owner {
 
   /** The grants can't be renewed: the answers bring new ones. */
   expired(): void {
+    this.#isTrusting = false;
     this.#granted.clear();
     for (const component of this.#components) component.asked = false;
     this.#fetch([...this.#components]);
@@ -159,8 +161,7 @@ export class Page implements Owner {
   #lacks(group: string): boolean {
     if (FOR_ALL.has(group) || carries(this.#granted, group)) return false;
     const groups = this.#connection?.groups;
-    // Before the first stream is open, the page's own grant is taken to be enough.
-    return groups ? !carries(groups, group) : this.#opened;
+    return groups ? !carries(groups, group) : !this.#isTrusting;
   }
 
   #coverFresh(): void {

@@ -141,6 +141,14 @@ test("when no grant can be renewed, a list's new HTML brings those of its rows",
   assert.deepEqual(fetched(), ["todo.List"]);
 });
 
+test("grants that are refused before any stream has opened are replaced by an answer's", async () => {
+  stage.add({});
+  stage.page.expired();
+  stage.last.answer(answer({ grant: "new", position: "e:50" }));
+  await stage.env.pass(0);
+  assert.deepEqual(grants(), [["new", "e:50"]]);
+});
+
 // A6
 test("a reset of all groups fetches a list, and its rows come with it", async () => {
   const { rows } = addList(100);
