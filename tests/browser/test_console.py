@@ -138,6 +138,7 @@ async def test_groups_are_found_with_those_who_are_there_and_what_came(
 async def test_people_are_found_whether_online_or_not(new_page: NewPage) -> None:
     staff, anna, ben = await new_page(), await new_page(), await new_page()
     await join(ben, "ben")
+    await expect(here(ben, "ben")).to_be_visible()  # so it is known that he was there
     await ben.close()
     await _open(staff, "/sse/console/people")
     await join(anna, "anna")
