@@ -199,8 +199,9 @@ async def test_nothing_of_a_job_is_left(visit: NewPage, server: Server) -> None:
     assert server.threads > threads
     await page.get_by_role("button", name="Cancel").click()
     await expect(_job(page)).to_contain_text("Cancelled")
-    await asyncio.to_thread(wait_until, lambda: server.threads <= threads)
-    assert len(server.files) <= files
+    await asyncio.to_thread(
+        wait_until, lambda: server.threads <= threads and len(server.files) <= files
+    )
     assert "ResourceWarning" not in server.log
 
 
