@@ -43,6 +43,7 @@ def main() -> int:
         print(verdicts[-1].row, flush=True)
     if arguments.json:
         found = [verdict.as_json() for verdict in verdicts]
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")
     return 0 if all(verdict.is_good for verdict in verdicts) else 1
 
